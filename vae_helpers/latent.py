@@ -1,0 +1,81 @@
+"""Places in latent space: a Gaussian fitted to the codes, and points, grids and paths in its quantile coordinates."""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import torch
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """N(mean, scale scaleᵀ) on latent space; mean (d,), scale (d, d) lower triangular.
+
+    Quantile coordinates u in (0, 1)^d name the point mean + scale Φ⁻¹(u): u = ½ is the mean, and u = 0.025 … 0.975
+    the middle 95 % of each axis, whatever the scale, shift or tilt of the codes.
+    """
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    def at(self, u):
+        """Latent points (…, d) at quantile coordinates u (…, d); ValueError outside (0, 1), where a point is infinite."""
+        u = torch.as_tensor(u, dtype=torch.float32)
+        if not ((u > 0) & (u < 1)).all():
+            raise ValueError(f"quantile coordinates must lie strictly between 0 and 1, got {u.min():g} to {u.max():g}.")
+        return self.mean + torch.special.ndtri(u) @ self.scale.T
+
+    def sample(self, n, seed=0):
+        """(n, d) draws; the same seed gives the same underlying standard normal numbers for every Gaussian."""
+        eps = torch.randn(n, len(self.mean), generator=torch.Generator().manual_seed(seed))
+        return self.mean + eps @ self.scale.T
+
+
+def standard_normal(latent_dim=2):
+    """The prior N(0, I) as a Gaussian."""
+    return Gaussian(torch.zeros(latent_dim), torch.eye(latent_dim))
+
+
+def fit_gaussian(mu, logvar=None):
+    """The Gaussian with the mean and covariance of the codes: Cov(μ), plus the mean of σ² when logvar is given.
+
+    mu, logvar: (n, d). With logvar these are the moments of the aggregate posterior q(z), the mixture of all q(z|x).
+    Raises ValueError for fewer than d + 1 codes, or codes that do not spread in every direction.
+    """
+    if mu.ndim != 2 or len(mu) <= mu.shape[1]:
+        raise ValueError(f"mu must have shape (n, d) with n > d, got {tuple(mu.shape)}.")
+    cov = torch.cov(mu.double().T).reshape(mu.shape[1], mu.shape[1])
+    if logvar is not None:
+        cov = cov + torch.diag(logvar.double().exp().mean(dim=0))
+    scale, failed = torch.linalg.cholesky_ex(cov)
+    if failed or not torch.isfinite(scale).all():
+        raise ValueError("the codes do not spread in every latent direction, so no Gaussian fits them.")
+    return Gaussian(mu.double().mean(dim=0).float(), scale.float())
+
+
+def quantile_grid(gaussian, n=15, middle=0.95):
+    """(n, n, 2) latent points, equally spaced in quantiles over the middle share of each axis; row 0 is the top.
+
+    Never reaches the quantiles 0 and 1, which lie at infinity.
+    """
+    if gaussian.mean.numel() != 2:
+        raise ValueError(f"a grid needs a 2-D latent space, got {gaussian.mean.numel()} dimensions.")
+    u = torch.linspace(0.5 - middle / 2, 0.5 + middle / 2, n)
+    u1, u2 = torch.meshgrid(u, u.flip(0), indexing="xy")
+    return gaussian.at(torch.stack([u1, u2], dim=-1))
+
+
+def box_grid(x_range, y_range, n=15):
+    """(n, n, 2) latent points, equally spaced over a box in raw latent units; row 0 is the top."""
+    z1, z2 = torch.linspace(*x_range, n), torch.linspace(*y_range, n)
+    return torch.stack(torch.meshgrid(z1, z2.flip(0), indexing="xy"), dim=-1)
+
+
+def straight_path(start, end, n=9):
+    """(n, d) points on the straight line from start to end, both included."""
+    t = torch.linspace(0, 1, n).unsqueeze(1)
+    return start + t * (end - start)
+
+
+def prior_share(half_width, latent_dim=2):
+    """Share of the standard normal inside the box [−half_width, half_width]^d."""
+    return (2 * NormalDist().cdf(half_width) - 1) ** latent_dim

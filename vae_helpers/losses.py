@@ -1,0 +1,40 @@
+"""Reconstruction terms and the KL term: one value per image, in nats, summed over pixels or latent dimensions."""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+
+def squared_error(x, x_hat):
+    """Σ (x − x̂)² per image: the "SSE" of the chapters, twice the Gaussian −log p(x|z) at σx² = 1, up to a constant.
+
+    x, x_hat: (batch, pixels), pixels in [0, 1]. Returns (batch,), in squared pixel units.
+    """
+    return (x - x_hat).square().sum(dim=-1)
+
+
+def gaussian_nll(x, x_hat, variance=0.5):
+    """−log N(x; x̂, σx² I) = SSE / (2 σx²) + (D/2) log(2π σx²) per image.
+
+    x, x_hat: (batch, D), pixels in [0, 1]; variance: the decoder's σx² (½ makes the first term the plain SSE).
+    Returns (batch,) nats: a density on R^D, so it may be negative.
+    """
+    variance = torch.as_tensor(variance, dtype=x.dtype)
+    return squared_error(x, x_hat) / (2 * variance) + x.shape[-1] / 2 * torch.log(2 * math.pi * variance)
+
+
+def bernoulli_nll(x, logits):
+    """−Σ x log x̂ + (1 − x) log(1 − x̂) per image, with x̂ = sigmoid(logits): binary cross-entropy.
+
+    x, logits: (batch, pixels), x in [0, 1]. Returns (batch,) nats. On grey pixels it never reaches 0.
+    """
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(dim=-1)
+
+
+def kl_to_standard_normal(mu, logvar):
+    """KL(N(μ, σ²) ‖ N(0, I)) = ½ Σ (μ² + σ² − 1 − log σ²) per image (Kingma & Welling 2013, appendix B).
+
+    mu, logvar: (batch, latent_dim). Returns (batch,) nats, never negative beyond rounding.
+    """
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(dim=-1)

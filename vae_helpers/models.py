@@ -1,0 +1,103 @@
+"""The networks of the chapters: small MLPs on 28 × 28 images, with a 2-D latent space by default."""
+
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+PIXELS = 784
+HIDDEN = (256, 128, 64)
+
+
+@contextmanager
+def seeded(seed):
+    """Inside, torch's random numbers start at `seed`; outside, the stream goes on as if nothing had happened."""
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ValueError(f"seed must be an integer, got {seed!r}.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def mlp(*sizes):
+    """Linear layers of the given widths, SiLU between them, none after the last.
+
+    sizes: two or more positive integers, input first. Raises ValueError otherwise.
+    """
+    if len(sizes) < 2 or not all(type(size) is int and size > 0 for size in sizes):
+        raise ValueError(
+            f"latent_dim and hidden must give two or more layer sizes, all positive integers; got {sizes}."
+        )
+    layers = [nn.Linear(sizes[0], sizes[1])]
+    for n_in, n_out in zip(sizes[1:-1], sizes[2:], strict=True):
+        layers += [nn.SiLU(), nn.Linear(n_in, n_out)]
+    return nn.Sequential(*layers)
+
+
+def reparameterize(mu, logvar):
+    """z = μ + σ ε with ε ~ N(0, I) and σ = exp(½ log σ²): a draw from q(z|x) that lets the gradient through.
+
+    mu, logvar: (batch, latent_dim). Returns z, of the same shape. Source: Kingma & Welling 2013, section 2.4.
+    """
+    eps = torch.randn_like(mu)
+    return mu + (0.5 * logvar).exp() * eps
+
+
+class Autoencoder(nn.Module):
+    """x → z → x̂: a code of `latent_dim` numbers per image, and a decoder whose pixels lie in (0, 1).
+
+    Same seed, same starting weights. Raises ValueError for sizes that are not positive integers.
+    """
+
+    def __init__(self, latent_dim=2, hidden=HIDDEN, seed=0):
+        super().__init__()
+        with seeded(seed):
+            self.encoder = mlp(PIXELS, *hidden, latent_dim)
+            self.decoder = mlp(latent_dim, *reversed(hidden), PIXELS)
+
+    def encode(self, x):
+        """(batch, 784) pixels → (batch, latent_dim) codes."""
+        return self.encoder(x)
+
+    def decode_logits(self, z):
+        """(batch, latent_dim) → (batch, 784) logits, for the Bernoulli loss."""
+        return self.decoder(z)
+
+    def decode(self, z):
+        """(batch, latent_dim) → (batch, 784) pixels in (0, 1)."""
+        return torch.sigmoid(self.decode_logits(z))
+
+    def forward(self, x):
+        """(batch, 784) pixels → their reconstruction x̂."""
+        return self.decode(self.encode(x))
+
+
+class VAE(nn.Module):
+    """x → q(z|x) = N(μ, σ²) → z → x̂: the encoder returns two numbers per latent dimension, μ and log σ².
+
+    Same seed, same starting weights. Raises ValueError for sizes that are not positive integers.
+    """
+
+    def __init__(self, latent_dim=2, hidden=HIDDEN, seed=0):
+        super().__init__()
+        with seeded(seed):
+            self.encoder = mlp(PIXELS, *hidden, 2 * latent_dim)
+            self.decoder = mlp(latent_dim, *reversed(hidden), PIXELS)
+
+    def encode(self, x):
+        """(batch, 784) pixels → mu and logvar, both (batch, latent_dim)."""
+        mu, logvar = self.encoder(x).chunk(2, dim=-1)
+        return mu, logvar
+
+    def decode_logits(self, z):
+        """(batch, latent_dim) → (batch, 784) logits, for the Bernoulli loss."""
+        return self.decoder(z)
+
+    def decode(self, z):
+        """(batch, latent_dim) → (batch, 784) pixels in (0, 1)."""
+        return torch.sigmoid(self.decode_logits(z))
+
+    def forward(self, x):
+        """(batch, 784) pixels → the reconstruction from the mean, without noise."""
+        mu, _ = self.encode(x)
+        return self.decode(mu)

@@ -1,0 +1,112 @@
+"""Arrays in, Picture out. Nothing here knows a model or trains one."""
+
+import io
+
+import numpy as np
+import torch
+from matplotlib import patheffects
+from PIL import Image
+
+from vae_helpers.style import COLORS, picture
+
+SIDE = 28  # pixels along the edge of an image
+
+
+def image_grid(x, columns, pad=1):
+    """Images as one grey picture.
+
+    x: (n, 784) pixels in [0, 1]. Returns a (height, width) tensor in [0, 1], `pad` grey pixels between the images.
+    """
+    from torchvision.utils import make_grid
+
+    tiles = torch.as_tensor(x).detach().float().reshape(-1, 1, SIDE, SIDE)
+    return make_grid(tiles, nrow=columns, padding=pad, pad_value=0.35)[0]
+
+
+def png_bytes(image, scale=1):
+    """A grey image as PNG bytes, each pixel enlarged `scale` times; image: (height, width) in [0, 1]."""
+    pixels = (torch.as_tensor(image).detach().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.repeat(scale, 0).repeat(scale, 1)).save(buffer, format="png", compress_level=1)
+    return buffer.getvalue()
+
+
+def show_images(*rows, titles=(), columns=None, alt, title=""):
+    """Rows of images, one labelled strip per argument, each (n, 784) in [0, 1]; columns: images per line."""
+    columns = columns or len(rows[0])
+    fig, axes = picture("wide", len(rows), 1, alt=alt, squeeze=False)
+    for ax, x, label in zip(axes[:, 0], rows, list(titles) + [""] * len(rows), strict=False):
+        _draw_grey(ax, image_grid(x, columns))
+        ax.set_ylabel(label, rotation=0, ha="right", va="center")
+    fig.suptitle(title, x=0.01, ha="left", fontsize=11)
+    lines = sum(-(-len(x) // columns) for x in rows)
+    fig.set_figheight(min(fig.get_figwidth() * lines / columns * 0.95 + 0.6, 9.0))
+    return fig
+
+
+def show_codes(panels, *, alt, labels=None, limit=5000):
+    """Scatter plots of 2-D codes side by side, digits written at the middle of their cloud.
+
+    panels: {title: codes (n, 2)} or {title: (codes, outlines)}; outlines are (m, 2) closed curves drawn on top.
+    labels: (n,) digit classes; limit: how many codes are drawn.
+    """
+    fig, axes = picture("wide", 1, len(panels), alt=alt, squeeze=False)
+    fig.set_figheight(fig.get_figwidth() / max(len(panels), 2) * 1.05)
+    for ax, (title, panel) in zip(axes[0], panels.items(), strict=True):
+        codes, outlines = panel if isinstance(panel, tuple) else (panel, ())
+        draw_codes(ax, codes[:limit], None if labels is None else labels[:limit])
+        for outline in outlines:
+            ax.plot(outline[:, 0], outline[:, 1], color=COLORS["prior"], lw=1.6)
+        ax.set(title=title, xlabel="$z_1$ (latent units)", ylabel="$z_2$ (latent units)")
+    return fig
+
+
+def draw_codes(ax, codes, labels=None):
+    """Codes (n, 2) as points on `ax`; with labels (n,), each class in its own shade and its digit at the median."""
+    codes = np.asarray(codes)
+    shades = np.full(len(codes), 0.45) if labels is None else 0.15 + 0.07 * np.asarray(labels)
+    ax.scatter(codes[:, 0], codes[:, 1], c=shades, cmap="viridis", vmin=0, vmax=1, s=3, alpha=0.5, linewidths=0)
+    for digit in () if labels is None else np.unique(labels):
+        x, y = np.median(codes[np.asarray(labels) == digit], axis=0)
+        halo = [patheffects.withStroke(linewidth=3, foreground="white")]
+        ax.text(x, y, str(digit), ha="center", va="center", weight="bold", fontsize=12, path_effects=halo)
+
+
+def show_planes(panels, *, alt):
+    """Decoded latent planes side by side.
+
+    panels: {title: images} or {title: (images, (left, right, bottom, top))}; images (n, n, 784) in [0, 1], row 0 at
+    the top. The four numbers label the axes in latent units; without them the axes are quantiles, 2.5 % to 97.5 %.
+    """
+    fig, axes = picture("wide", 1, len(panels), alt=alt, squeeze=False)
+    fig.set_figheight(fig.get_figwidth() / max(len(panels), 2) * 1.12)
+    for ax, (title, panel) in zip(axes[0], panels.items(), strict=True):
+        images, extent = panel if isinstance(panel, tuple) else (panel, None)
+        grid = image_grid(images.reshape(-1, SIDE * SIDE), len(images), pad=0)
+        box = extent or (2.5, 97.5, 2.5, 97.5)
+        ax.imshow(grid, vmin=0, vmax=1, extent=box, aspect="auto")
+        unit = "latent units" if extent else "quantile, %"
+        ax.set(title=title, xlabel=f"$z_1$ ({unit})", ylabel=f"$z_2$ ({unit})")
+        ax.set_box_aspect(1)
+    return fig
+
+
+def show_curves(curves, *, xlabel, ylabel, title, alt, log=False):
+    """Lines over a shared horizontal axis, each named where it ends.
+
+    curves: {name: (x, y)} or {name: (x, y, role)}; role picks a colour by meaning: data, recon, kl, prior, total.
+    """
+    fig, ax = picture("small", alt=alt)
+    styles = ["-", "--", "-.", ":"]
+    for i, (name, (x, y, *role)) in enumerate(curves.items()):
+        color = COLORS[role[0]] if role else f"C{i}"
+        ax.plot(x, y, styles[i % 4], color=color)
+        ax.annotate(name, (x[-1], y[-1]), xytext=(5, 0), textcoords="offset points", color=color, va="center")
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title, yscale="log" if log else "linear")
+    return fig
+
+
+def _draw_grey(ax, image):
+    ax.imshow(image, vmin=0, vmax=1)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)

@@ -1,0 +1,42 @@
+"""The look of every figure: colours with one meaning each, three sizes, and figures that carry their description.
+
+Notebooks call `plt.style.use("vae_helpers.vae")` once; the sheet holds fonts, lines and layout.
+"""
+
+import io
+from base64 import b64encode
+
+from matplotlib.figure import Figure
+
+# Okabe–Ito colours, readable with colour-blind eyes; never the only sign: markers, line styles or labels go with them.
+COLORS = {"data": "#000000", "recon": "#0072B2", "kl": "#D55E00", "prior": "#009E73", "total": "#777777"}
+SIZES = {"small": (5.2, 3.4), "wide": (9.0, 3.6), "tall": (9.0, 8.6)}  # inches
+
+
+class Picture(Figure):
+    """A matplotlib Figure that carries alt text into the notebook and is shown once, where its cell ends."""
+
+    alt = ""
+
+    def png(self):
+        """The picture as PNG bytes."""
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"image/png": b64encode(self.png()).decode(), "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
+
+
+def picture(size, rows=1, columns=1, *, alt, **subplots):
+    """A Picture and its axes; size is "small", "wide" or "tall", `alt` says what a person who cannot see it should know.
+
+    Further arguments go to Figure.subplots. Raises ValueError for another size or a missing description.
+    """
+    if size not in SIZES:
+        raise ValueError(f"size must be one of {', '.join(SIZES)}, got {size!r}.")
+    if not alt:
+        raise ValueError("alt must describe the figure in a sentence, got nothing.")
+    fig = Picture(figsize=SIZES[size])
+    fig.alt = alt
+    return fig, fig.subplots(rows, columns, **subplots)
