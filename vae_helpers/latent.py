@@ -18,7 +18,7 @@ class Gaussian:
     scale: torch.Tensor
 
     def at(self, u):
-        """Latent points (…, d) at quantile coordinates u (…, d); ValueError outside (0, 1), where a point is infinite."""
+        """Latent points (…, d) at quantile coordinates u (…, d); ValueError unless 0 < u < 1: the ends are infinite."""
         u = torch.as_tensor(u, dtype=torch.float32)
         if not ((u > 0) & (u < 1)).all():
             raise ValueError(f"quantile coordinates must lie strictly between 0 and 1, got {u.min():g} to {u.max():g}.")
@@ -79,3 +79,24 @@ def straight_path(start, end, n=9):
 def prior_share(half_width, latent_dim=2):
     """Share of the standard normal inside the box [−half_width, half_width]^d."""
     return (2 * NormalDist().cdf(half_width) - 1) ** latent_dim
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One model's latent plane: what a control needs to draw it and to decode from it.
+
+    model: anything with decode(z) → pixels; gaussian: its region; codes: (n, 2); labels: (n,) digit classes or None.
+    """
+
+    model: object
+    gaussian: Gaussian
+    codes: torch.Tensor
+    labels: torch.Tensor | None = None
+
+    def outline(self, middle=0.95, n=40):
+        """(4 n, 2) latent points around the box of middle quantiles, the region in which a cursor moves."""
+        low, high = 0.5 - middle / 2, 0.5 + middle / 2
+        side = torch.linspace(low, high, n)
+        ends = torch.full((n,), low), torch.full((n,), high)
+        edges = [(side, ends[0]), (ends[1], side), (side.flip(0), ends[1]), (ends[0], side.flip(0))]
+        return self.gaussian.at(torch.cat([torch.stack(edge, dim=-1) for edge in edges]))

@@ -1,6 +1,7 @@
 """The networks of the chapters: small MLPs on 28 × 28 images, with a 2-D latent space by default."""
 
 from contextlib import contextmanager
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -29,7 +30,7 @@ def mlp(*sizes):
             f"latent_dim and hidden must give two or more layer sizes, all positive integers; got {sizes}."
         )
     layers = [nn.Linear(sizes[0], sizes[1])]
-    for n_in, n_out in zip(sizes[1:-1], sizes[2:], strict=True):
+    for n_in, n_out in pairwise(sizes[1:]):
         layers += [nn.SiLU(), nn.Linear(n_in, n_out)]
     return nn.Sequential(*layers)
 

@@ -44,20 +44,60 @@ def show_images(*rows, titles=(), columns=None, alt, title=""):
     return fig
 
 
-def show_codes(panels, *, alt, labels=None, limit=5000):
+def show_codes(panels, *, alt, labels=None, limits=None, limit=5000):
     """Scatter plots of 2-D codes side by side, digits written at the middle of their cloud.
 
-    panels: {title: codes (n, 2)} or {title: (codes, outlines)}; outlines are (m, 2) closed curves drawn on top.
-    labels: (n,) digit classes; limit: how many codes are drawn.
+    panels: {title: codes (n, 2)}; labels: (n,) digit classes; limits: a (left, right, bottom, top) in latent units
+    per panel, to keep axes still while codes move; limit: how many codes are drawn.
     """
     fig, axes = picture("wide", 1, len(panels), alt=alt, squeeze=False)
     fig.set_figheight(fig.get_figwidth() / max(len(panels), 2) * 1.05)
-    for ax, (title, panel) in zip(axes[0], panels.items(), strict=True):
-        codes, outlines = panel if isinstance(panel, tuple) else (panel, ())
+    for i, (ax, (title, codes)) in enumerate(zip(axes[0], panels.items(), strict=True)):
         draw_codes(ax, codes[:limit], None if labels is None else labels[:limit])
-        for outline in outlines:
-            ax.plot(outline[:, 0], outline[:, 1], color=COLORS["prior"], lw=1.6)
         ax.set(title=title, xlabel="$z_1$ (latent units)", ylabel="$z_2$ (latent units)")
+        if limits is not None:
+            ax.axis(limits[i])
+    return fig
+
+
+def codes_map(panel, inches=3.0):
+    """A square scatter of a latent.Panel as PNG bytes, and the function from a latent point to its place in it.
+
+    The place is (x, y) as fractions of the picture's width and height, from the top left corner.
+    """
+    fig, ax = picture("small", alt="Codes of one model.")
+    fig.set_size_inches(inches, inches)
+    draw_panel(ax, panel)
+    fig.draw_without_rendering()
+    fig.set_layout_engine("none")  # the axes stay where the drawing put them
+    to_place = ax.transData + fig.transFigure.inverted()
+
+    def place(z):
+        x, y = to_place.transform((float(z[0]), float(z[1])))
+        return x, 1 - y
+
+    return fig.png(), place
+
+
+def draw_panel(ax, panel, limit=2000):
+    """Codes of a latent.Panel on `ax`, with the outline of the region in which the cursor moves."""
+    draw_codes(ax, panel.codes[:limit], None if panel.labels is None else panel.labels[:limit])
+    ax.plot(*panel.outline().T, color=COLORS["prior"], lw=1.4)
+    ax.set(xlabel="$z_1$", ylabel="$z_2$")
+
+
+def show_cursors(panels, points, *, alt):
+    """Each latent.Panel with a cursor at its point z, and the image decoded there; panels, points: by title."""
+    fig, axes = picture("wide", 1, 2 * len(panels), alt=alt, squeeze=False, width_ratios=[3, 2] * len(panels))
+    for (title, panel), left, right in zip(panels.items(), axes[0, ::2], axes[0, 1::2], strict=True):
+        draw_panel(left, panel)
+        z = points[title]
+        left.plot(*z, "o", color=COLORS["kl"], markersize=9, markeredgecolor="white")
+        left.set(title=title)
+        left.set_box_aspect(1)
+        with torch.no_grad():
+            _draw_grey(right, panel.model.decode(z[None]).reshape(SIDE, SIDE))
+    fig.set_figheight(2.9)
     return fig
 
 
@@ -103,6 +143,19 @@ def show_curves(curves, *, xlabel, ylabel, title, alt, log=False):
         ax.plot(x, y, styles[i % 4], color=color)
         ax.annotate(name, (x[-1], y[-1]), xytext=(5, 0), textcoords="offset points", color=color, va="center")
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title, yscale="log" if log else "linear")
+    return fig
+
+
+def show_bars(rows, names, *, ylabel, title, alt):
+    """Grouped bars with their values written on top; rows: {series: [value per name]}, values as shares of 1."""
+    fig, ax = picture("wide", alt=alt)
+    width, hatches = 0.8 / len(rows), ["", "//", "..", "xx"]
+    for i, (series, values) in enumerate(rows.items()):
+        at = np.arange(len(names)) + (i - (len(rows) - 1) / 2) * width
+        bars = ax.bar(at, values, width * 0.92, label=series, hatch=hatches[i % 4], edgecolor="white")
+        ax.bar_label(bars, [f"{value:.0%}" for value in values], padding=2, fontsize=9.5)
+    ax.set(title=title, ylabel=ylabel, ylim=(0, 1.12), xticks=range(len(names)), xticklabels=names)
+    ax.legend(loc="upper left", ncols=len(rows), bbox_to_anchor=(0, -0.1))
     return fig
 
 

@@ -29,9 +29,10 @@ class Picture(Figure):
 
 
 def picture(size, rows=1, columns=1, *, alt, **subplots):
-    """A Picture and its axes; size is "small", "wide" or "tall", `alt` says what a person who cannot see it should know.
+    """A Picture and its axes; size is "small", "wide" or "tall".
 
-    Further arguments go to Figure.subplots. Raises ValueError for another size or a missing description.
+    alt: what someone who cannot see the figure should know. Further arguments go to Figure.subplots.
+    Raises ValueError for another size or a missing description.
     """
     if size not in SIZES:
         raise ValueError(f"size must be one of {', '.join(SIZES)}, got {size!r}.")

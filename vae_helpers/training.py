@@ -1,5 +1,6 @@
 """`fit`: the loop around a loss function. It shuffles, steps, keeps the history and stops in time; it knows no loss."""
 
+import os
 import signal
 import threading
 from contextlib import contextmanager
@@ -27,7 +28,8 @@ def fit(model, x, loss_fn, *, epochs, seed=0, batch_size=256, lr=6e-3, after_epo
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.0, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=epochs * batches_per_epoch + 1)
     order, history = torch.Generator().manual_seed(seed), {}
-    progress = tqdm(total=epochs * batches_per_epoch, unit="batch", leave=False)
+    quiet = bool(os.environ.get("TQDM_DISABLE"))  # tqdm's notebook bar does not read its own variable
+    progress = tqdm(total=epochs * batches_per_epoch, unit="batch", leave=False, disable=quiet)
     with seeded(seed), _mode(model, training=True), _interrupt_flag() as interrupted, progress:
         for epoch in range(1, epochs + 1):
             sums, seen = {}, 0

@@ -1,42 +1,43 @@
-"""Live controls: named sliders around one function that draws. Core ipywidgets only, versions 7.7 to 8.1.
+"""Live controls: named inputs around one function that draws. Core ipywidgets only, versions 7.7 to 8.1.
 
-A control holds sliders, a picture and a sentence that says what the picture shows. It draws into one Image widget, so
-nothing flickers; an error in the drawing is shown beneath it; making it again under the same name closes the old one;
-where no kernel runs, its picture and sentence are what a reader sees.
+A control holds its inputs, a picture, and a sentence that says what the picture shows. It writes into widgets that stay
+in place, so nothing flickers; an error in the drawing is shown beneath it; making a control again under the same name
+closes the old one; where no kernel runs, a reader sees the picture and the sentence.
 """
 
 import html
 from base64 import b64encode
+from functools import lru_cache
 
 import ipywidgets as ipw
 import torch
 from IPython.display import display
 
-from vae_helpers.plots import SIDE, png_bytes
+from vae_helpers.plots import SIDE, codes_map, png_bytes, show_cursors
+from vae_helpers.style import COLORS
 
 _live = {}  # name → control: a cell that runs again replaces what it made before
 
 
 class Control(ipw.VBox):
-    """Sliders around draw(**values), which returns a Picture, or (PNG bytes, sentence).
+    """Inputs around draw(**values), which returns a Picture, or a pair (PNG bytes, sentence).
 
-    inputs: ipywidgets by the name of the argument they feed. `values` reads the state and `set(...)` changes it.
-    name: what identifies the control when its cell runs again; the name of `draw` by default.
+    inputs: ipywidgets by the name of the argument that they feed. play: the name of an integer input that a play
+    button runs through. name: what identifies the control when its cell runs again (the name of `draw` by default).
+    `values` reads the state, `set(...)` changes it, `sentence` says in words what the picture shows.
     """
 
-    def __init__(self, draw, *, name=None, alt="", width=None, **inputs):
-        self.draw, self.inputs, self.alt = draw, inputs, alt
-        self.image = ipw.Image(format="png")
-        if width:
-            self.image.layout.width = f"{width}px"
-        self.image.layout.max_width = "100%"
-        self.image.layout.object_fit = "contain"
+    def __init__(self, draw, *, name=None, play=None, **inputs):
+        self.draw, self.inputs, self.sentence = draw, inputs, ""
         self.text, self.error = ipw.HTML(), ipw.HTML()
-        super().__init__([*inputs.values(), self.image, self.text, self.error])
+        self.parts = [*inputs.values(), *self._view(), self.text, self.error]
+        if play is not None:
+            self.parts.insert(0, _play_button(self._input(play)))
+        super().__init__(self.parts)
         for widget in inputs.values():
             widget.observe(self._redraw, names="value")
         self._redraw()
-        key = name or getattr(draw, "__qualname__", "control")
+        key = name or getattr(draw, "__qualname__", type(draw).__name__)
         if key in _live:
             _live[key].close()
         _live[key] = self
@@ -49,50 +50,66 @@ class Control(ipw.VBox):
     def set(self, **values):
         """Move inputs to the given values, as a hand would; ValueError for a name that is not an input."""
         for name, value in values.items():
-            if name not in self.inputs:
-                raise ValueError(f"{name!r} is not an input of this control; it has {', '.join(self.inputs)}.")
-            self.inputs[name].value = value
+            self._input(name).value = value
 
     def close(self):
         """Unhook the callbacks and close every part, inputs included."""
         for widget in self.inputs.values():
             widget.unobserve_all("value")
-        for part in (*self.inputs.values(), self.image, self.text, self.error):
-            part.close()
+        for part in self.parts:
+            _close(part)
         super().close()
+
+    def still(self):
+        """PNG bytes for readers without a kernel: the picture as it stands."""
+        return self.image.value
+
+    def _view(self):
+        self.image = ipw.Image(format="png", layout=ipw.Layout(max_width="100%", object_fit="contain"))
+        return [self.image]
+
+    def _show(self, drawn):
+        self.image.value, self.sentence = drawn if isinstance(drawn, tuple) else (drawn.png(), drawn.alt)
+
+    def _input(self, name):
+        if name not in self.inputs:
+            raise ValueError(f"{name!r} is not an input of this control; it has {', '.join(self.inputs)}.")
+        return self.inputs[name]
 
     def _redraw(self, change=None):
         try:
-            drawn = self.draw(**self.values)
-            png, sentence = drawn if isinstance(drawn, tuple) else (drawn.png(), drawn.alt)
-        except Exception as error:  # a callback has no one above it: what it raises would vanish
+            self._show(self.draw(**self.values))
+        except Exception as error:  # nothing stands above a callback: what it raises would vanish
             self.error.value = f"<b>{html.escape(type(error).__name__)}</b>: {html.escape(str(error))}"
-            return
-        self.image.value, self.sentence = png, sentence
-        self.text.value, self.error.value = html.escape(sentence), ""
+        else:
+            self.text.value, self.error.value = html.escape(self.sentence), ""
 
     def _ipython_display_(self, **kwargs):
-        view = {"model_id": self.model_id, "version_major": 2, "version_minor": 0}
         bundle = {
-            "application/vnd.jupyter.widget-view+json": view,
-            "image/png": b64encode(self.image.value).decode(),
+            "application/vnd.jupyter.widget-view+json": {
+                "model_id": self.model_id,
+                "version_major": 2,
+                "version_minor": 0,
+            },
+            "image/png": b64encode(self.still()).decode(),
             "text/plain": self.sentence,
         }
-        display(bundle, metadata={"image/png": {"alt": self.alt or self.sentence}}, raw=True)
+        display(bundle, metadata={"image/png": {"alt": self.sentence}}, raw=True)
 
 
-def slider(label, low, high, value, step=0.01, readout_format=".2f"):
-    """A float slider that can be moved with the arrow keys; label, range, start and step in the units of the label."""
+def slider(label, low, high, value, step=0.01):
+    """A float slider that also moves with the arrow keys; low, high, value and step in the units of the label."""
+    wide = ipw.Layout(width="min(100%, 34em)")
     return ipw.FloatSlider(
-        value=value,
-        min=low,
-        max=high,
-        step=step,
-        description=label,
-        readout_format=readout_format,
-        continuous_update=True,
-        style={"description_width": "8em"},
-        layout=ipw.Layout(width="min(100%, 30em)"),
+        value=value, min=low, max=high, step=step, description=label, layout=wide, style={"description_width": "8em"}
+    )
+
+
+def step_slider(label, low, high, value):
+    """An integer slider, for epochs, steps and the numbers of images."""
+    wide = ipw.Layout(width="min(100%, 34em)")
+    return ipw.IntSlider(
+        value=value, min=low, max=high, description=label, layout=wide, style={"description_width": "8em"}
     )
 
 
@@ -103,12 +120,93 @@ def latent_sliders(decode, low, high, *, name, scale=8):
     """
 
     def draw(**values):
-        z = torch.tensor([list(values.values())], dtype=torch.float32)
-        with torch.inference_mode():
-            image = decode(z).reshape(SIDE, SIDE)
+        image = _decode(decode, torch.tensor([list(values.values())]))
         place = ", ".join(f"z{i} = {value:.2f}" for i, value in enumerate(values.values(), start=1))
-        return png_bytes(image, scale), f"Decoded image at {place}; mean brightness {image.mean():.2f}."
+        return png_bytes(image, scale), f"Decoded at {place}; mean brightness {image.mean():.2f}."
 
-    ends = list(zip(torch.as_tensor(low).tolist(), torch.as_tensor(high).tolist(), strict=True))
-    inputs = {f"z{i}": slider(f"z{i}", a, b, (a + b) / 2, step=(b - a) / 200) for i, (a, b) in enumerate(ends, start=1)}
+    ends = enumerate(zip(torch.as_tensor(low).tolist(), torch.as_tensor(high).tolist(), strict=True), start=1)
+    inputs = {f"z{i}": slider(f"z{i}", a, b, (a + b) / 2, step=(b - a) / 200) for i, (a, b) in ends}
     return Control(draw, name=name, **inputs)
+
+
+def plane_sliders(panels, *, name):
+    """One cursor over several latent planes, in quantiles of each model's own codes; see latent.Panel.
+
+    panels: {title: Panel} with 2-D codes. Each panel shows its codes, the cursor on them, and the image decoded there.
+    """
+    return _Planes(panels, name=name)
+
+
+def scrubber(draw, steps, *, name=None, label="epoch"):
+    """A play button and a slider over draw(step), for whole numbers from steps[0] to steps[-1]; each is drawn once."""
+    drawn = lru_cache(maxsize=None)(draw)
+    inputs = {draw.__code__.co_varnames[0]: step_slider(label, steps[0], steps[-1], steps[-1])}
+    return Control(drawn, name=name or draw.__qualname__, play=next(iter(inputs)), **inputs)
+
+
+class _Planes(Control):
+    """The view behind plane_sliders: small widgets that change alone, so that a move costs little."""
+
+    def __init__(self, panels, *, name):
+        self.panels = panels
+        self.maps = {title: codes_map(panel) for title, panel in panels.items()}
+        inputs = {u: slider(f"z{i} quantile, %", 2.5, 97.5, 50, 0.5) for i, u in ((1, "u1"), (2, "u2"))}
+        super().__init__(self._at, name=name, **inputs)
+
+    def still(self):
+        return show_cursors(self.panels, self._points(**self.values), alt=self.sentence).png()
+
+    def _view(self):
+        square = {"width": "300px", "height": "300px"}
+        self.dots = [ipw.HTML(layout=ipw.Layout(grid_area="1 / 1 / 2 / 2", margin="0", **square)) for _ in self.panels]
+        self.images = [
+            ipw.Image(format="png", layout=ipw.Layout(margin="0 24px 0 0", width="180px")) for _ in self.panels
+        ]
+        blocks = []
+        for (title, (png, _)), dot, image in zip(self.maps.items(), self.dots, self.images, strict=True):
+            codes = ipw.Image(value=png, layout=ipw.Layout(grid_area="1 / 1 / 2 / 2", margin="0", **square))
+            stack = ipw.GridBox([codes, dot], layout=ipw.Layout(grid_template_columns="300px"))
+            row = ipw.HBox([stack, image], layout=ipw.Layout(align_items="center"))
+            blocks.append(ipw.VBox([ipw.HTML(f"<b>{html.escape(title)}</b>"), row]))
+        return [ipw.HBox(blocks, layout=ipw.Layout(flex_flow="row wrap"))]
+
+    def _points(self, u1, u2):
+        u = torch.tensor([u1, u2]) / 100
+        return {title: panel.gaussian.at(u) for title, panel in self.panels.items()}
+
+    def _at(self, u1, u2):
+        frames, places = [], []
+        for title, z in self._points(u1, u2).items():
+            image = _decode(self.panels[title].model.decode, z[None])
+            frames.append((self.maps[title][1](z), png_bytes(image)))
+            places.append(f"{title}: z = ({z[0]:.2f}, {z[1]:.2f})")
+        return frames, f"Quantiles {u1:.1f} % and {u2:.1f} %. " + "; ".join(places) + "."
+
+    def _show(self, drawn):
+        frames, self.sentence = drawn
+        for ((x, y), png), dot, image in zip(frames, self.dots, self.images, strict=True):
+            dot.value = _CURSOR.format(x=300 * x, y=300 * y, color=COLORS["kl"])
+            image.value = png
+
+
+_CURSOR = (
+    '<svg width="300" height="300" style="display:block"><circle cx="{x:.1f}" cy="{y:.1f}" r="7" '
+    'fill="{color}" stroke="white" stroke-width="2"/></svg>'
+)
+
+
+def _decode(decode, z):
+    with torch.inference_mode():
+        return decode(z).reshape(SIDE, SIDE)
+
+
+def _play_button(widget):
+    play = ipw.Play(value=widget.value, min=widget.min, max=widget.max, interval=400)
+    ipw.jslink((play, "value"), (widget, "value"))
+    return play
+
+
+def _close(widget):
+    for child in getattr(widget, "children", ()):
+        _close(child)
+    widget.close()

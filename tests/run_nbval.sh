@@ -1,0 +1,21 @@
+#!/bin/sh
+# Re-execute notebooks and compare the tagged cells: sh tests/run_nbval.sh PYTHON NOTEBOOKS...
+# Runs on the offline digits, or on MNIST when VAE_DATA names its folder. CELL_TIMEOUT: seconds per cell, 300 by default.
+set -eu
+python=$1
+shift
+if [ -n "${VAE_DATA:-}" ]; then
+    VAE_DATA=$(cd "$VAE_DATA" && pwd) || exit 2  # a kernel starts in the notebook's folder, so the path must be absolute
+    export VAE_DATA VAE_DATASET=mnist
+else
+    unset VAE_DATA
+    export VAE_DATASET=digits
+fi
+echo "Executing every chapter from a fresh kernel; data: $VAE_DATASET."
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT TERM
+mkdir "$scratch/matplotlib" "$scratch/ipython"
+export MPLBACKEND=agg MPLCONFIGDIR="$scratch/matplotlib" IPYTHONDIR="$scratch/ipython" TQDM_DISABLE=1
+"$python" -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout="${CELL_TIMEOUT:-300}" \
+    --nbval-kernel-startup-timeout=120 "$@"

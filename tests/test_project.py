@@ -1,0 +1,282 @@
+"""The project agrees with itself: dependencies, who imports whom, imports without effects, taught equals shipped."""
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+try:
+    import tomllib
+except ImportError:  # Python 3.10
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "vae_helpers"
+MODULES = {path.stem: path for path in sorted(PACKAGE.glob("*.py"))}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+CONDA_NAMES = {"pytorch-cpu": "torch", "matplotlib-base": "matplotlib"}
+
+# module: (floor, third-party imports at the top, further ones inside functions); it imports only from lower floors
+FLOORS = {
+    "__init__": (-3, "", ""),
+    "_sources": (-2, "numpy", "pooch"),  # the cellar of data.py
+    "_download": (-1, "", "pooch requests"),
+    "data": (0, "torch numpy", "torchvision pooch sklearn"),
+    "losses": (0, "torch", ""),
+    "models": (0, "torch", ""),
+    "latent": (0, "torch", ""),
+    "style": (0, "matplotlib", ""),
+    "training": (1, "torch tqdm", ""),
+    "checkpoints": (1, "torch safetensors", ""),
+    "metrics": (1, "torch numpy", "sklearn scipy"),
+    "plots": (1, "matplotlib numpy torch PIL", "torchvision"),
+    "experiments": (2, "torch numpy", "joblib"),
+    "widgets": (2, "ipywidgets IPython torch numpy", ""),
+    "explorer": (2, "torch numpy", "IPython"),
+    "exercises": (2, "torch", "IPython"),
+}
+
+
+def requirements():
+    """Everything that pyproject.toml asks for, as {name: ranges}, with what development needs."""
+    lines = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
+    return {Requirement(line).name: Requirement(line).specifier for line in lines}
+
+
+def locked():
+    """The pins of the lock file as {name: [(version, number of hashes)]}; one pin per Python version."""
+    pins = {}
+    for block in re.split(r"\n(?=\S)", LOCK):
+        if match := re.match(r"([a-z0-9._-]+)==(\S+)", block):
+            hashes = re.findall(r"--hash=sha256:[0-9a-f]{64}\b", block)
+            pins.setdefault(match[1], []).append((match[2], len(hashes)))
+    return pins
+
+
+def test_environment_yml_lists_the_packages_of_pyproject():
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    assert listed["channels"] == ["conda-forge", "nodefaults"]
+    plain = [line for line in listed["dependencies"] if isinstance(line, str)]
+    [from_pip] = [line["pip"] for line in listed["dependencies"] if isinstance(line, dict)]
+    assert "-e ." in from_pip
+    found = [Requirement(line) for line in plain + from_pip if line not in ("pip", "-e .")]
+    expected = requirements() | {"python": SpecifierSet(PROJECT["requires-python"])}
+    assert {CONDA_NAMES.get(r.name, r.name): r.specifier for r in found} == expected
+
+
+def test_lock_names_no_index_and_hashes_every_package():
+    assert not re.search(r"^\s*(-i|-f|--(extra-)?index-url|--find-links|--trusted-host)|://| @ ", LOCK, flags=re.M)
+    lines = [line for line in LOCK.splitlines() if line and not line.lstrip().startswith(("#", "--hash="))]
+    assert len(lines) == sum(len(pins) for pins in locked().values()), "a line of the lock is not name==version"
+    assert not [name for name, pins in locked().items() if not all(hashes for _, hashes in pins)]
+
+
+@pytest.mark.parametrize("name", requirements())
+def test_lock_holds_every_dependency_within_its_range(name):
+    assert name in locked(), f"{name} is missing: make lock"
+    assert not [version for version, _ in locked()[name] if version not in requirements()[name]]
+
+
+def test_torch_and_torchvision_come_from_the_same_build():
+    code = "import torch, torchvision; torch.ops.torchvision.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)"
+    assert run_python(code) == ""
+
+
+def imports_of(tree):
+    """(inside a function?, dotted name) of every import; names of the package come as vae_helpers.module."""
+    inner = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.Lambda) for n in ast.walk(f)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((id(node) in inner, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "vae_helpers" + f".{node.module}" * bool(node.module) if node.level else node.module
+            whole = module == "vae_helpers"
+            yield from ((id(node) in inner, f"{module}.{a.name}" if whole else module) for a in node.names)
+
+
+def floor_problems(module, source):
+    """Imports of one module that its row in FLOORS does not allow."""
+    if module not in FLOORS:
+        return [f"{module} has no floor: add it to the table"]
+    floor, top, inside = FLOORS[module]
+    problems = []
+    for in_function, name in imports_of(ast.parse(source)):
+        first, _, rest = name.partition(".")
+        if first == "vae_helpers":
+            below = FLOORS.get(rest.split(".")[0], (99,))[0]
+            problems += [f"{module} (floor {floor}) imports {name} (floor {below})"] * (below >= floor)
+        elif first not in sys.stdlib_module_names:
+            allowed = (top + " " + inside if in_function else top).split()
+            problems += [f"{module} imports {name}" + " at the top" * (not in_function)] * (first not in allowed)
+    return problems
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_lower_floors(module):
+    assert floor_problems(module, MODULES[module].read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("losses", "from vae_helpers.training import fit"),
+        ("losses", "from .models import VAE"),
+        ("losses", "from vae_helpers import plots"),
+        ("losses", "import vae_helpers.data as data"),
+        ("training", "def f():\n    from vae_helpers.plots import show_images"),
+        ("data", "import torchvision"),
+        ("models", "import matplotlib.pyplot as plt"),
+        ("plots", "import ipywidgets"),
+        ("attic", "import torch"),
+    ],
+)
+def test_a_breach_of_the_floors_is_found(module, source):
+    assert floor_problems(module, source)
+
+
+def test_a_permitted_import_passes():
+    assert floor_problems("data", "import os\nimport torch\ndef f():\n    import torchvision.datasets") == []
+    assert floor_problems("plots", "from vae_helpers.style import COLORS\nfrom vae_helpers import latent") == []
+
+
+def run_python(code, **kwargs):
+    """What a fresh interpreter prints for `code`; a failure shows its message."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=300, **kwargs)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_importing_the_package_costs_nothing():
+    heavy = "{'torch', 'numpy', 'matplotlib', 'ipywidgets', 'sklearn'}"
+    assert run_python(f"import sys, vae_helpers; print(*({heavy} & set(sys.modules)))") == ""
+
+
+EFFECTS = """
+import importlib, os, random, signal, sys, warnings
+import matplotlib, numpy, torch
+for name in sys.argv[2].split():
+    importlib.import_module(name)
+import IPython.display, matplotlib.pyplot, torch.nn.functional, tqdm.auto
+def state():
+    return {
+        "rcParams": dict(matplotlib.rcParams), "warnings.filters": list(warnings.filters),
+        "torch's random numbers": torch.get_rng_state().tolist(),
+        "numpy's random numbers": str(numpy.random.get_state()),
+        "Python's random numbers": random.getstate(), "environment": dict(os.environ), "sys.path": list(sys.path),
+        "torch's defaults": (torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled()),
+        "signal handler": signal.getsignal(signal.SIGINT), "open figures": matplotlib.pyplot.get_fignums(),
+    }
+for module in sys.argv[1].split():
+    before = state()
+    importlib.import_module(module)
+    after = state()
+    for name in before:
+        if str(before[name]) != str(after[name]):
+            print(f"importing {module} changed {name}")
+"""
+
+
+def effects_of(modules, path=ROOT):
+    """Sentences on the global state that importing the modules changes, one after the other, in a fresh interpreter."""
+    third = sorted({name for name in " ".join(row[1] for row in FLOORS.values()).split()})
+    command = [sys.executable, "-c", EFFECTS, " ".join(modules), " ".join(third)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=path, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_importing_a_module_has_no_side_effects():
+    assert effects_of([f"vae_helpers.{name}" for name in MODULES if name != "__init__"]) == []
+
+
+def test_side_effects_at_import_are_found(tmp_path):
+    (tmp_path / "seeds.py").write_text("import torch\ntorch.manual_seed(3)\n")
+    (tmp_path / "look.py").write_text("import matplotlib\nmatplotlib.rcParams['lines.linewidth'] = 7\n")
+    (tmp_path / "hush.py").write_text("import warnings\nwarnings.filterwarnings('ignore')\n")
+    found = effects_of(["seeds", "look", "hush"], tmp_path)
+    assert [line.split()[1] for line in found] == ["seeds", "look", "hush"]
+
+
+class Plain(ast.NodeTransformer):
+    """Drop docstrings and type annotations: what is left is what runs."""
+
+    def visit(self, node):
+        node = self.generic_visit(node)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            has_docstring = ast.get_docstring(node) is not None
+            node.body = (node.body[1:] if has_docstring else node.body) or [ast.Pass()]
+        for annotation in {"annotation", "returns"} & set(node._fields):
+            if not isinstance(node, ast.AnnAssign):
+                setattr(node, annotation, None)
+        if isinstance(node, ast.AnnAssign) and node.value is not None:
+            return ast.Assign(targets=[node.target], value=node.value)
+        return node
+
+
+def definitions(source):
+    """{name: syntax tree as text} of the functions and classes at the top level of `source`."""
+    tree = ast.parse(source)
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return {n.name: ast.dump(Plain().visit(n)) for n in tree.body if isinstance(n, kinds)}
+
+
+def drift(taught, shipped):
+    """Names that are defined both in a chapter and in the package, and differ."""
+    taught, shipped = definitions(taught), definitions(shipped)
+    return sorted(name for name in taught.keys() & shipped.keys() if taught[name] != shipped[name])
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda path: path.stem)
+def test_what_is_taught_is_what_is_shipped(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    taught = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    shipped = {name: file.read_text(encoding="utf-8") for name, file in MODULES.items()}
+    found = {f"{n} ({module}.py)" for source in taught for module, s in shipped.items() for n in drift(source, s)}
+    assert not found, f"{path.name} teaches another version of {', '.join(sorted(found))} than vae_helpers ships"
+
+
+def test_drift_is_found_and_dress_is_not():
+    shipped = 'def kl(mu: float, logvar) -> float:\n    """KL."""\n    total: float = mu**2\n    return total + 1\n'
+    assert drift("def kl(mu, logvar):\n    total = mu**2  # why\n    return total + 1", shipped) == []
+    assert drift("def kl(mu, logvar):\n    total = mu**2\n    return total - 1", shipped) == ["kl"]
+    assert drift("@torch.no_grad()\ndef kl(mu, logvar):\n    total = mu**2\n    return total + 1", shipped) == ["kl"]
+    assert drift("def other():\n    pass", shipped) == []
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+class TestMakefile:
+    def make(self, folder, *arguments):
+        (folder / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
+        for name in ("requirements.lock", "pyproject.toml"):
+            (folder / name).touch()
+        return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
+
+    def test_help_is_the_default_and_lists_every_target(self, tmp_path):
+        shown = self.make(tmp_path).stdout
+        names = ["help", "lab", "test", "notebooks", "images", "bench", "weights", "lint", "lock"]
+        assert [line.split()[0] for line in shown.splitlines()] == names
+
+    @pytest.mark.parametrize(
+        ("script", "advice"),
+        [
+            ("exit 1", "needs Python 3.10 to 3.13"),
+            ('case "$2" in *ensurepip*) exit 1;; *) echo ok;; esac', "python3-venv"),
+        ],
+    )
+    def test_a_python_that_will_not_do_gets_one_sentence(self, tmp_path, script, advice):
+        folder = tmp_path / "a folder"
+        folder.mkdir()
+        fake = folder / "python"
+        fake.write_text(f"#!/bin/sh\n{script}\n")
+        fake.chmod(0o755)
+        done = self.make(folder, "lab", "PYTHON=./python")
+        assert done.returncode != 0 and advice in done.stderr and not (folder / ".venv").exists()

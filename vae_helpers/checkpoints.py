@@ -1,0 +1,144 @@
+"""Save and load a model's weights: verified, atomic, and without running code. The files are safetensors."""
+
+import hashlib
+import json
+import os
+import secrets
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors import torch as safetensors_torch
+
+SIGNS = {  # how files begin that are given by mistake for a checkpoint
+    b"version https://git-lfs": "a git-lfs pointer: the file itself was never fetched",
+    b"<": "an HTML page",
+    b"PK": "a zip archive, perhaps of pickles, which can run code",
+    b"\x80": "a pickle, which can run code",
+}
+
+
+def save(model, path, meta=None, *, half=False):
+    """Write the weights of `model` to `path`, with `meta`, a dict that JSON can hold; half=True stores 16-bit floats.
+
+    The file appears whole or not at all: it is written beside its place, flushed to disk and renamed. Raises
+    ValueError for weights that are not finite (in the stored precision) or such a meta, OSError that names the path.
+    """
+    tensors = {name: _stored(tensor, half) for name, tensor in model.state_dict().items()}
+    for name, tensor in tensors.items():
+        _check_finite(name, tensor, f"nothing was written to {path}")
+    try:
+        text = json.dumps(meta or {}, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"meta must be a dict that JSON can hold, got {meta!r:.80}: {error}.") from error
+    metadata = {"meta": text, "sha256": _digest(tensors, text)}
+    _write(Path(path), safetensors_torch.save(tensors, metadata))
+
+
+def load_into(model, path):
+    """Copy the weights stored at `path` into `model`, in the model's own precision, and return their meta.
+
+    Everything is checked first: container, checksum, names, sizes, finite numbers. Raises FileNotFoundError, or
+    ValueError in one sentence that names the file; the model is then as it was, to the last bit.
+    """
+    path = Path(path)
+    tensors, metadata = _read(path)
+    text = metadata.get("meta", "")
+    if metadata.get("sha256") != _digest(tensors, text):
+        raise ValueError(f"{path} is damaged: its SHA-256 is not the one it was saved with; fetch or save it again.")
+    own = model.state_dict()
+    _check_sizes(path, tensors, own)
+    for name, tensor in tensors.items():
+        _check_finite(name, tensor, f"{path} was not loaded")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(tensors[name])
+    return json.loads(text)
+
+
+def _stored(tensor, half):
+    dtype = torch.float16 if half and tensor.is_floating_point() else tensor.dtype
+    return tensor.detach().to("cpu", dtype, copy=True).contiguous()
+
+
+def _digest(tensors, text):
+    """SHA-256 over the meta text and every tensor's name, kind, shape and bytes, in the order of the names."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _check_finite(name, tensor, outcome):
+    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        raise ValueError(f"{name} holds NaN or infinity as {str(tensor.dtype).removeprefix('torch.')}; {outcome}.")
+
+
+def _check_sizes(path, stored, own):
+    differ = [
+        f"{name} is {_size(stored.get(name))} in the file and {_size(own.get(name))} in the model"
+        for name in sorted({*stored, *own})
+        if _size(stored.get(name)) != _size(own.get(name))
+    ]
+    if differ:
+        more = f" (and {len(differ) - 3} more)" if len(differ) > 3 else ""
+        raise ValueError(f"{path} belongs to a model of other sizes: {'; '.join(differ[:3])}{more}.")
+
+
+def _size(tensor):
+    if tensor is None:
+        return "absent"
+    kind = "" if tensor.is_floating_point() else f" {tensor.dtype}".replace("torch.", "")
+    return ("×".join(map(str, tensor.shape)) or "a single number") + kind
+
+
+def _read(path):
+    """Tensors and metadata of a safetensors file; ValueError that says what the file is instead."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint at {path}.")
+    with path.open("rb") as file:
+        start = file.read(64)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, ValueError, RuntimeError):
+        found = next((what for sign, what in SIGNS.items() if start.lstrip().startswith(sign)), "")
+        found = found or ("an empty file" if not start else "cut short, or another kind of file")
+        size = path.stat().st_size
+        raise ValueError(
+            f"{path} is not a checkpoint: {found} ({size:,} bytes); fetch it again, or save it with save()."
+        ) from None
+
+
+def _write(path, content):
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        problem = f"cannot save a checkpoint ({error.strerror or error}); a file that was there is intact"
+        raise OSError(error.errno, problem, str(path)) from error
+    except BaseException:  # an interrupt: leave nothing beside the checkpoint
+        part.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder):
+    """Make the rename itself durable, where the system lets a folder be opened."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
