@@ -3,7 +3,7 @@
 PYTHON  ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python3.10 python,$(if $(shell $(p) -c $(CHECK) 2>/dev/null),$(p))))
 CHECK   := "import sys; print('ok' * ((3, 10) <= sys.version_info[:2] < (3, 14)))"
 VENV_PY := .venv/bin/python
-PIP     := $(VENV_PY) -m pip --disable-pip-version-check --no-input --quiet
+PIP     := $(VENV_PY) -m pip --disable-pip-version-check --no-input --quiet --quiet
 UV      ?= uv
 STAMP   := .venv/installed
 

@@ -324,7 +324,7 @@ class TestExecute:
         monkeypatch.setattr(execute, "HERE", tmp_path)
         path = write_notebook(tmp_path, "01_x.ipynb", *sources)
         before = path.read_bytes()
-        found = execute.run_one(path, tmp_path, "digits", timeout=60)
+        found = execute.run_one(path, tmp_path, "digits", timeout=300)
         return found, json.loads(path.read_text(encoding="utf-8")), path.read_bytes() != before
 
     def test_it_stores_clean_outputs_and_keeps_the_ids(self, tmp_path, monkeypatch):
@@ -364,7 +364,7 @@ class TestNbval:
     def run(self, *paths, **env):
         command = ["sh", str(ROOT / "tests" / "run_nbval.sh"), sys.executable, *map(str, paths)]
         env = {k: v for k, v in os.environ.items() if k not in ("VAE_DATA", "VAE_DATASET")} | env
-        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
 
     def test_a_good_notebook_passes_on_the_digits(self, tmp_path):
         path = write_notebook(tmp_path, "good.ipynb", "import os\nassert os.environ['VAE_DATASET'] == 'digits'")

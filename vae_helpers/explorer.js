@@ -8,23 +8,24 @@ function startExplorer(id, data) {
   const STYLE = ` * { box-sizing: border-box; } canvas { display: block; width: 100%; }
     .box { container-type: inline-size; max-width: 1240px; padding: 14px 16px; border: 1px solid #bbb;
       background: #fff; color: #111; color-scheme: light; font: 15px/1.4 ${FONT}; text-align: left; }
-    .planes { display: grid; gap: 18px; } .title { font-weight: 700; font-size: 18px; } .picture { display: contents; }
+    .planes { display: grid; gap: 18px; max-width: 740px; } .many { max-width: none; } .picture { display: contents; }
     .plane { display: grid; gap: 6px 12px; grid-template-columns: minmax(0, 2fr) minmax(0, 1fr); align-content: start; }
-    .head, .readout { grid-column: 1 / -1; overflow-wrap: anywhere; } .map { touch-action: none; cursor: crosshair; }
+    .head, .readout { grid-column: 1 / -1; overflow-wrap: anywhere; } .title { font-weight: 700; font-size: 18px; }
+    .map { touch-action: none; cursor: crosshair; }
     .image { aspect-ratio: 1; margin-top: ${PAD.top}px; image-rendering: pixelated; background: #000; }
     .map:focus, :focus-visible { outline: 3px solid ${BLUE}; outline-offset: 2px; } .readout div { min-height: 1.4em; }
     .controls, .key { display: grid; gap: 4px 24px; } .key { font-size: 14px; padding-top: 6px; }
     .controls { position: sticky; bottom: 0; margin-top: 8px; padding: 4px 0; background: #fff; }
     .quantile { display: grid; grid-template-columns: 6.6em minmax(0, 1fr) 4em; gap: 8px; align-items: center; }
     input { accent-color: ${BLUE}; margin: 0; min-width: 0; } .quantile input { height: 28px; }
-    .key > * { display: grid; grid-template-columns: 20px 1fr; gap: 8px; align-items: start; } .key input { margin: 3px; }
+    .key > * { display: grid; grid-template-columns: 20px 1fr; gap: 8px; } .key input { margin: 3px; }
     .mark { width: 18px; height: 13px; margin-top: 3px; border: 2px solid ${GREEN}; } .dashed { border-style: dashed; }
     .ring { width: 14px; height: 14px; margin-left: 2px; border: 2px solid #000; border-radius: 50%; }
     .percent { text-align: right; } .readout, .percent { font-variant-numeric: tabular-nums; }
     .live { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
     @container (min-width: 560px) { .controls, .key { grid-template-columns: 1fr 1fr; } .controls { position: static; }
-      .many { grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 24px; } .many .readout { grid-column: auto; }
-      .many .plane { grid-template-columns: minmax(0, 1fr); } .many .image { margin: 0; }
+      .many { grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 24px; }
+      .many .plane { grid-template-columns: minmax(0, 1fr); } .many .image { margin: 0; } .many .readout { grid-column: auto; }
       .many .picture { display: grid; grid-template-columns: 140px minmax(0, 1fr); gap: 12px; align-items: end; } }
     @container (min-width: 860px) { .planes .plane { grid-template-columns: minmax(0, 5fr) minmax(0, 2.4fr); }
       .planes .picture { display: block; } .planes .image { margin: ${PAD.top}px 0 8px; } }`;
@@ -78,8 +79,7 @@ function startExplorer(id, data) {
   function make(tag, attributes, ...children) { // text goes in as text nodes, so markup in a title stays text
     const node = document.createElement(tag);
     Object.entries(attributes).forEach(([name, value]) => node.setAttribute(name, value));
-    node.append(...children);
-    return node;
+    node.append(...children); return node;
   }
   function axisTicks(low, units, most) { // at multiples of 1, 2 or 5 times a power of ten, at most so many
     const power = Math.pow(10, Math.floor(Math.log10(units / most))), out = [];
@@ -95,7 +95,7 @@ function startExplorer(id, data) {
     const codes = Float64Array.from(pairs(bytes(panel.codes)), (q) => q * panel.unit), labels = bytes(panel.labels);
     const at = (e) => [panel.mean[0] + a * e[0] + b * e[1], panel.mean[1] + c * e[0] + d * e[1]];
     const square = [[-REACH, -REACH], [REACH, -REACH], [REACH, REACH], [-REACH, REACH]], region = square.map(at);
-    const pixels = new ImageData(new Uint8ClampedArray(4 * 784).fill(255), 28), still = document.createElement("canvas");
+    const pixels = new ImageData(new Uint8ClampedArray(4 * 784).fill(255), 28), still = make("canvas", {});
     let view, side = 0, density = 1; // side: of the square plot, in CSS pixels; density: device pixels in one of them
 
     const map = make("canvas", { class: "map", tabindex: 0, role: "application", "aria-label":
@@ -106,15 +106,14 @@ function startExplorer(id, data) {
     const root = make("div", { class: "plane", role: "group", "aria-label": panel.title },
       make("div", { class: "head" }, title, panel.note), map,
       make("div", { class: "picture" }, image, make("div", { class: "readout" }, place, nearest)));
-
     const screen = ([x, y]) => [PAD.left + (x - view.left) * view.zoom, PAD.top + (view.top - y) * view.zoom];
     const latent = (x, y) => [view.left + (x - PAD.left) / view.zoom, view.top - (y - PAD.top) / view.zoom];
     function outline(g, corners, dash) {
-      g.beginPath(); corners.forEach((p) => g.lineTo(...screen(p))); g.closePath();
-      g.strokeStyle = GREEN; g.lineWidth = 2.2; g.setLineDash(dash); g.stroke(); g.setLineDash([]);
+      g.beginPath(); corners.forEach((p) => g.lineTo(...screen(p))); g.closePath(); g.strokeStyle = GREEN;
+      g.lineWidth = 2.2; g.setLineDash(dash); g.stroke(); g.setLineDash([]);
     }
     function drawAxes(g) {
-      const floor = PAD.top + side, ticks = (low) => axisTicks(low, view.units, Math.max(2, side / 45));
+      const floor = PAD.top + side, ticks = (low) => axisTicks(low, view.units, Math.max(2, side / 36));
       g.fillStyle = "#222"; g.strokeStyle = "#888"; g.font = `13px ${FONT}`;
       g.strokeRect(PAD.left + 0.5, PAD.top + 0.5, side - 1, side - 1);
       g.textBaseline = "bottom"; g.fillText("z₂ (latent units)", PAD.left, PAD.top - 5);
@@ -130,10 +129,9 @@ function startExplorer(id, data) {
     function drawStill() { // everything that stays while the cursor moves, once per size
       const g = still.getContext("2d");
       still.width = map.width; still.height = map.height;
-      g.scale(density, density);
-      drawAxes(g);
-      g.save(); g.beginPath(); g.rect(PAD.left, PAD.top, side, side); g.clip(); // a few far codes lie outside the view
-      g.globalAlpha = 0.6;
+      g.fillStyle = "#fff"; g.fillRect(0, 0, still.width, still.height); g.scale(density, density);
+      drawAxes(g); g.save(); g.globalAlpha = 0.6;
+      g.beginPath(); g.rect(PAD.left, PAD.top, side, side); g.clip(); // a few far codes lie outside the view
       for (let i = 0; i < codes.length; i += 2) {
         const [x, y] = screen([codes[i], codes[i + 1]]);
         g.fillStyle = labels.length ? data.digits[labels[i / 2]] : "#555"; g.fillRect(x - 1.1, y - 1.1, 2.2, 2.2);
@@ -143,21 +141,18 @@ function startExplorer(id, data) {
       g.font = `bold 16px ${FONT}`; g.textAlign = "center";
       g.strokeStyle = "#fff"; g.fillStyle = "#000"; g.lineWidth = 4; g.lineJoin = "round";
       const across = (panel.view[0][1] - panel.view[0][0]) * view.zoom; // a plane too small for its digits has none
-      panel.medians.forEach(([digit, ...p]) => {
-        if (across > 90) { g.strokeText(digit, ...screen(p)); g.fillText(digit, ...screen(p)); }
+      if (across > 90) panel.medians.forEach(([digit, ...p]) => {
+        g.strokeText(digit, ...screen(p)); g.fillText(digit, ...screen(p));
       });
       outline(g, square, [5, 4]);
     }
     function drawMap(z) {
       const g = map.getContext("2d"), [x, y] = screen(z);
-      g.setTransform(1, 0, 0, 1, 0, 0); g.clearRect(0, 0, map.width, map.height); g.drawImage(still, 0, 0);
+      g.setTransform(1, 0, 0, 1, 0, 0); g.drawImage(still, 0, 0);
       g.setTransform(density, 0, 0, density, 0, 0);
       [["#fff", 5], ["#000", 2.4]].forEach(([color, width]) => {
         g.strokeStyle = color; g.lineWidth = width; g.beginPath(); g.arc(x, y, 9, 0, 7);
-        [[1, 0], [-1, 0], [0, 1], [0, -1]].forEach(([i, j]) => {
-          g.moveTo(x + 9 * i, y + 9 * j); g.lineTo(x + 16 * i, y + 16 * j);
-        });
-        g.stroke();
+        g.moveTo(x - 15, y); g.lineTo(x + 15, y); g.moveTo(x, y - 15); g.lineTo(x, y + 15); g.stroke();
       });
     }
     return {
@@ -192,12 +187,11 @@ function startExplorer(id, data) {
 
   function begin(host) {
     const planes = data.panels.map(makePlane), same = make("input", { type: "checkbox" });
-    const live = make("div", { class: "live", role: "status" });
+    const live = make("div", { class: "live", role: "status", "aria-live": "polite" });
     const names = ["z1 quantile", "z2 quantile"], shown = names.map(() => make("span", { class: "percent" }));
     const sliders = names.map((name) => make("input",
       { type: "range", min: EDGE, max: 1 - EDGE, step: 0.005, "aria-label": name }));
     let u = data.start, later, width;
-
     function move(next) {
       u = next.map((x) => clamp(x, EDGE, 1 - EDGE));
       u.forEach((x, k) => {
@@ -207,10 +201,7 @@ function startExplorer(id, data) {
       clearTimeout(later); // spoken when the cursor rests, not at every step of a drag
       later = setTimeout(() => { live.textContent = said.join(" "); }, 300);
     }
-    function layout() {
-      planes.forEach((plane) => plane.resize(same.checked));
-      move(u);
-    }
+    function layout() { planes.forEach((plane) => plane.resize(same.checked)); move(u); }
     function keys(event, axis) { // axis 0 or 1: a slider, which moves one coordinate; none: a plane, which moves both
       const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [-1, 1], ArrowUp: [1, 1] }[event.key];
       if (event.ctrlKey || event.altKey || event.metaKey || (!way && event.key !== "Home")) return;
@@ -219,17 +210,14 @@ function startExplorer(id, data) {
       event.preventDefault(); event.stopPropagation(); // a notebook would take arrow keys for itself
     }
     planes.forEach(({ map, quantiles }) => {
-      const drag = (event) => {
-        const corner = map.getBoundingClientRect();
-        move(quantiles(event.clientX - corner.left, event.clientY - corner.top));
-      };
+      const drag = (event) => move(quantiles(event.offsetX, event.offsetY)); // from the corner of the canvas
       map.addEventListener("pointerdown", (event) => {
         map.setPointerCapture(event.pointerId); map.focus({ preventScroll: true }); drag(event);
       });
-      map.addEventListener("pointermove", (event) => { if (map.hasPointerCapture(event.pointerId)) drag(event); });
+      map.addEventListener("pointermove", (event) => map.hasPointerCapture(event.pointerId) && drag(event));
       map.addEventListener("keydown", (event) => keys(event));
     });
-    sliders.forEach((slider, k) => {
+    sliders.forEach((slider, k) => { // the range inputs also do what they do anywhere: Page Up, End, a finger, a mouse
       slider.addEventListener("input", () => move(u.map((x, i) => (i === k ? Number(slider.value) : x))));
       slider.addEventListener("keydown", (event) => keys(event, k));
     });
@@ -241,7 +229,9 @@ function startExplorer(id, data) {
         make("label", { class: "quantile" }, name, sliders[k], shown[k]))),
       make("div", { class: "key" }, mark("ring", "cursor: drag it, or use arrow keys (Shift: faster, Home: middle)"),
         mark("", "where the cursor can go: middle 95 % per axis of the fitted Gaussian"),
-        make("label", {}, same, "same scale on all planes"), mark("dashed", "the same region of the prior N(0, I)")), live);
+        planes.length > 1 ? make("label", {}, same, "same scale on all planes") : "",
+        mark("dashed", "the same region of the prior N(0, I)")),
+      live);
     host.attachShadow({ mode: "open" }).append(box); // a shadow root: the page's styles stay out, ours stay in
     host.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab: arrow keys in here are not its shortcuts
     host.explorer = { move, state: () => u.slice() };

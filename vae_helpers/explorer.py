@@ -16,13 +16,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from vae_helpers import checkpoints
 from vae_helpers.latent import Gaussian, Panel
+from vae_helpers.models import VAE
 from vae_helpers.plots import SIDE, show_cursors
 from vae_helpers.style import COLORS
 
 LIMIT = 2000  # codes drawn per plane
 # viridis at 0.15 + 0.07 × digit, the shades of plots.draw_codes (a test compares them)
-DIGIT_COLORS = "#463480 #3e4989 #365d8d #2e6f8e #27808e #21918c #1fa188 #2cb17e #48c16e #6ece58".split()
+DIGIT_COLORS = ["#463480", "#3e4989", "#365d8d", "#2e6f8e", "#27808e"]
+DIGIT_COLORS += ["#21918c", "#1fa188", "#2cb17e", "#48c16e", "#6ece58"]
 
 
 class View:
@@ -50,7 +53,7 @@ def explore(panels, *, start=(0.5, 0.5)):
     packed = [_pack(str(title), panel) for title, panel in panels.items()]
     points = {title: panel.gaussian.at(start) for title, panel in panels.items()}
     alt = _describe(packed, points.values())
-    png = show_cursors(panels, points, alt=alt).png()
+    png = _still(panels, points, alt)
     low, high = torch.tensor([panel["view"] for panel in packed]).unbind(dim=-1)  # each (panels, 2)
     view = torch.stack([low.min(dim=0).values, high.max(dim=0).values], dim=-1)  # one that shows every plane
     data = {"start": list(start), "view": view.tolist(), "panels": packed, "digits": DIGIT_COLORS, "colors": COLORS}
@@ -58,26 +61,45 @@ def explore(panels, *, start=(0.5, 0.5)):
 
 
 def save(path, view, *, title="Latent planes under one cursor"):
-    """Write `view` as a page that needs nothing but itself; an older file at `path` stays until the page is complete."""
+    """Write `view` as a page that needs nothing but itself; an older file stays until the page is complete."""
     page = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
         f"<title>{html.escape(title)}</title>\n</head>\n"
         '<body style="margin: 0; background: #f2f2f2; color: #111; font-family: system-ui, Arial, sans-serif">\n'
         '<main style="max-width: 1240px; margin: 0 auto; padding: 10px">\n'
-        f'<h1 style="font-size: 22px; margin: 6px 0 12px">{html.escape(title)}</h1>\n{view.html}\n</main>\n</body>\n</html>\n'
+        f'<h1 style="font-size: 22px; margin: 6px 0 12px">{html.escape(title)}</h1>\n{view.html}\n'
+        "</main>\n</body>\n</html>\n"
     )
     _write(Path(path), page.encode())
+
+
+class ShippedCodes(nn.Module):
+    """What a stored panel needs besides its model: Gaussian, codes (2000, 2), labels (2000,)."""
+
+    def __init__(self, mean=None, scale=None, codes=None, labels=None):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(2) if mean is None else mean)
+        self.register_buffer("scale", torch.eye(2) if scale is None else scale)
+        self.register_buffer("codes", torch.zeros(LIMIT, 2) if codes is None else codes)
+        self.register_buffer("labels", torch.zeros(LIMIT, dtype=torch.uint8) if labels is None else labels)
 
 
 def shipped_pair():
     """{"without KL": Panel, "with KL": Panel}: the same net, seed and batches, squared error + β · KL with β = 0 and 1.
 
     Codes and labels belong to 2,000 test images of MNIST, the Gaussians to all training codes; no data set is loaded.
+    Raises FileNotFoundError or ValueError that names the file when a stored file is missing or damaged.
     """
-    from vae_helpers.weights_io import load_panel  # placeholder
+    return {"without KL": _shipped("without_kl"), "with KL": _shipped("with_kl")}
 
-    return {title: load_panel(name) for title, name in {"without KL": "without_kl", "with KL": "with_kl"}.items()}
+
+def _shipped(name):
+    model, shipped = VAE(), ShippedCodes()
+    with resources.as_file(resources.files("vae_helpers").joinpath("weights")) as folder:
+        checkpoints.load_into(model, folder / f"{name}.safetensors")
+        checkpoints.load_into(shipped, folder / f"{name}_codes.safetensors")
+    return Panel(model.eval(), Gaussian(shipped.mean, shipped.scale), shipped.codes, shipped.labels.long())
 
 
 def _block(data, png, alt):
@@ -89,9 +111,21 @@ def _block(data, png, alt):
     return (
         f'<div data-vae-explorer="{name}"><figure style="margin: 0; padding: 8px; background: #fff; color: #111">'
         f'<img src="data:image/png;base64,{b64encode(png).decode()}" alt="{text}" style="max-width: 100%">'
-        f"<figcaption>{text} This is a still picture: where scripts run, the cursor moves.</figcaption></figure></div>\n"
+        f"<figcaption>{text} A still picture: where scripts run, the cursor moves.</figcaption></figure></div>\n"
         f'<script>(function () {{\n{script}\nstartExplorer("{name}", {payload});\n}})();</script>'
     )
+
+
+def _still(panels, points, alt):
+    figure = show_cursors(panels, points, alt=alt)
+    figure.set_figheight(3.2)
+    figure.set_layout_engine("constrained")  # the same look, whether or not the notebook has set its style sheet
+    for ax in figure.axes:
+        for image in ax.images:
+            image.set_cmap("gray")
+        for cursor in ax.lines[-1:]:
+            cursor.set_zorder(9)  # above the digits
+    return figure.png()
 
 
 def _json(data):
@@ -178,7 +212,9 @@ def _note(codes, view):
     reach = " × ".join(f"{span:.0f}" if span >= 10 else f"{span:.1f}" for span in spans)
     middle, half = view.mean(dim=0), (view[1] - view[0]).max() / 2  # the view is drawn square
     outside = ((codes[:LIMIT] - middle).abs() > half).any(dim=1).sum().item()
-    return f"Codes span {reach} latent units" + (f"; {outside} of {len(codes[:LIMIT])} lie outside this view." if outside else ".")
+    return f"Codes span {reach} latent units" + (
+        f"; {outside} of {len(codes[:LIMIT])} lie outside this view." if outside else "."
+    )
 
 
 def _describe(packed, points):
@@ -212,4 +248,6 @@ def _write(path, content):
             os.unlink(name)
             raise
     except OSError as error:
-        raise OSError(f"the page could not be written to {path}: {error.strerror}; an older file there is intact.") from error
+        raise OSError(
+            f"the page could not be written to {path}: {error.strerror}; an older file there is intact."
+        ) from error

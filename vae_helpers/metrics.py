@@ -64,14 +64,13 @@ def log_weights(model, x, k, nll=bernoulli_nll, *, decode=None):
     model.encode(x) gives mu and logvar; decode gives what `nll` compares with x (model.decode_logits by default).
     The mean over draws estimates the ELBO.
     """
-    decode = decode or model.decode_logits
     mu, logvar = model.encode(x)
     rows = []
     for _ in range(k):
         eps = torch.randn_like(mu)
         z = mu + (0.5 * logvar).exp() * eps
         log_ratio = (eps.square() + logvar - z.square()).sum(dim=-1) / 2  # log p(z) − log q(z|x)
-        rows.append(log_ratio - nll(x, decode(z)))
+        rows.append(log_ratio - nll(x, (decode or model.decode_logits)(z)))
     return torch.stack(rows)
 
 

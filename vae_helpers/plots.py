@@ -82,7 +82,7 @@ def codes_map(panel, inches=3.0):
 def draw_panel(ax, panel, limit=2000):
     """Codes of a latent.Panel on `ax`, with the outline of the region in which the cursor moves."""
     draw_codes(ax, panel.codes[:limit], None if panel.labels is None else panel.labels[:limit])
-    ax.plot(*panel.outline().T, color=COLORS["prior"], lw=1.4)
+    ax.plot(*panel.outline().numpy().T, color=COLORS["prior"], lw=1.4)
     ax.set(xlabel="$z_1$", ylabel="$z_2$")
 
 
@@ -124,7 +124,7 @@ def show_planes(panels, *, alt):
         images, extent = panel if isinstance(panel, tuple) else (panel, None)
         grid = image_grid(images.reshape(-1, SIDE * SIDE), len(images), pad=0)
         box = extent or (2.5, 97.5, 2.5, 97.5)
-        ax.imshow(grid, vmin=0, vmax=1, extent=box, aspect="auto")
+        ax.imshow(np.asarray(grid), vmin=0, vmax=1, extent=box, aspect="auto")
         unit = "latent units" if extent else "quantile, %"
         ax.set(title=title, xlabel=f"$z_1$ ({unit})", ylabel=f"$z_2$ ({unit})")
         ax.set_box_aspect(1)
@@ -136,7 +136,7 @@ def show_curves(curves, *, xlabel, ylabel, title, alt, log=False):
 
     curves: {name: (x, y)} or {name: (x, y, role)}; role picks a colour by meaning: data, recon, kl, prior, total.
     """
-    fig, ax = picture("small", alt=alt)
+    fig, ax = picture("wide", alt=alt)
     styles = ["-", "--", "-.", ":"]
     for i, (name, (x, y, *role)) in enumerate(curves.items()):
         color = COLORS[role[0]] if role else f"C{i}"
@@ -160,6 +160,6 @@ def show_bars(rows, names, *, ylabel, title, alt):
 
 
 def _draw_grey(ax, image):
-    ax.imshow(image, vmin=0, vmax=1)
+    ax.imshow(np.asarray(image), vmin=0, vmax=1)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)

@@ -6,7 +6,9 @@ Notebooks call `plt.style.use("vae_helpers.vae")` once; the sheet holds fonts, l
 import io
 from base64 import b64encode
 
+from IPython.display import display
 from matplotlib.figure import Figure
+from PIL import Image
 
 # Okabe–Ito colours, readable with colour-blind eyes; never the only sign: markers, line styles or labels go with them.
 COLORS = {"data": "#000000", "recon": "#0072B2", "kl": "#D55E00", "prior": "#009E73", "total": "#777777"}
@@ -18,14 +20,19 @@ class Picture(Figure):
 
     alt = ""
 
-    def png(self):
-        """The picture as PNG bytes."""
+    def png(self, colors=None):
+        """The picture as PNG bytes; with `colors`, reduced to that many, which makes stored notebooks small."""
         buffer = io.BytesIO()
         self.savefig(buffer, format="png")
-        return buffer.getvalue()
+        if colors is None:
+            return buffer.getvalue()
+        small = Image.open(buffer).convert("RGB").quantize(colors, method=Image.Quantize.MEDIANCUT, dither=0)
+        small.save(reduced := io.BytesIO(), format="png", optimize=True)
+        return reduced.getvalue()
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        return {"image/png": b64encode(self.png()).decode(), "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
+    def _ipython_display_(self):
+        bundle = {"image/png": b64encode(self.png(colors=256)).decode(), "text/plain": self.alt}
+        display(bundle, metadata={"image/png": {"alt": self.alt}}, raw=True)
 
 
 def picture(size, rows=1, columns=1, *, alt, **subplots):

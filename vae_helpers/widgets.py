@@ -58,6 +58,7 @@ class Control(ipw.VBox):
             widget.unobserve_all("value")
         for part in self.parts:
             _close(part)
+        self.layout.close()
         super().close()
 
     def still(self):
@@ -202,11 +203,14 @@ def _decode(decode, z):
 
 def _play_button(widget):
     play = ipw.Play(value=widget.value, min=widget.min, max=widget.max, interval=400)
-    ipw.jslink((play, "value"), (widget, "value"))
+    play.linked = ipw.jslink((play, "value"), (widget, "value"))
     return play
 
 
 def _close(widget):
-    for child in getattr(widget, "children", ()):
-        _close(child)
+    """Close a widget with its children, layout, style and link, which ipywidgets would keep for ever."""
+    helpers = [getattr(widget, name, None) for name in ("layout", "style", "linked")]
+    for part in (*getattr(widget, "children", ()), *helpers):
+        if isinstance(part, ipw.Widget):
+            _close(part)
     widget.close()

@@ -1,0 +1,136 @@
+"""What the speed claims rest on: python benchmarks/run.py [training elbo sliders explorer lab]
+
+Every claim is a ratio within one run, or a time on this machine printed beside what the machine can do. Loops that are
+compared run in alternation. Needs MNIST (VAE_DATA) for figures that can be compared with the budgets.
+"""
+
+import statistics
+import sys
+import time
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from vae_helpers.data import load_digit_images
+from vae_helpers.losses import bernoulli_nll, kl_to_standard_normal
+from vae_helpers.models import VAE, reparameterize, seeded
+from vae_helpers.training import fit
+
+
+def negative_elbo(model, x):
+    """Bernoulli reconstruction plus KL, nats per image."""
+    mu, logvar = model.encode(x)
+    recon = bernoulli_nll(x, model.decode_logits(reparameterize(mu, logvar)))
+    kl = kl_to_standard_normal(mu, logvar)
+    return {"loss": (recon + kl).mean(), "recon": recon.mean(), "kl": kl.mean()}
+
+
+class Images(Dataset):
+    """What torchvision's MNIST does per item: an image from bytes, then ToTensor."""
+
+    def __init__(self, x):
+        from torchvision.transforms import ToTensor
+
+        self.pixels = (x * 255).round().to(torch.uint8).reshape(-1, 28, 28).numpy()
+        self.to_tensor = ToTensor()
+
+    def __len__(self):
+        return len(self.pixels)
+
+    def __getitem__(self, i):
+        return self.to_tensor(Image.fromarray(self.pixels[i]))
+
+
+def dataloader_epoch(model, loader, optimizer):
+    """One epoch of the loop that the standard PyTorch example uses."""
+    for batch in loader:
+        optimizer.zero_grad()
+        negative_elbo(model, batch.reshape(len(batch), -1))["loss"].backward()
+        optimizer.step()
+
+
+def seconds(call):
+    """Wall-clock seconds of one call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def training(data, rounds=3):
+    """Our fit against the DataLoader loop, and against a large matrix product."""
+    x = data.train.x
+    ours, theirs = VAE(20, hidden=(400,)), VAE(20, hidden=(400,))
+    loader = DataLoader(Images(x), batch_size=128, shuffle=True)
+    optimizer = torch.optim.Adam(theirs.parameters(), lr=1e-3)
+    a = torch.randn(2048, 2048)
+    times = {"fit": [], "loop": [], "matmul": []}
+    for i in range(rounds + 1):  # the first round warms up and is dropped
+        measured = {
+            "fit": seconds(lambda: fit(ours, x, negative_elbo, epochs=1, batch_size=128, lr=1e-3)),
+            "loop": seconds(lambda: dataloader_epoch(theirs, loader, optimizer)),
+            "matmul": min(seconds(lambda: a @ a) for _ in range(10)),
+        }
+        for name, value in measured.items() if i else ():
+            times[name].append(value)
+    fit_s, loop_s, matmul_s = (statistics.median(times[name]) for name in ("fit", "loop", "matmul"))
+    weights = sum(p.numel() for p in ours.parameters() if p.ndim == 2)
+    arithmetic, product = 6 * weights * len(x) / fit_s, 2 * 2048**3 / matmul_s
+    print(f"one epoch, 784-400-20, batch 128, float32: fit {fit_s:.2f} s, DataLoader loop {loop_s:.2f} s")
+    print(f"  ratio loop / fit {loop_s / fit_s:.2f} (budget 2)")
+    print(
+        f"  arithmetic {arithmetic / 1e9:.0f} of {product / 1e9:.0f} GFLOP/s: {arithmetic / product:.0%} (budget 65 %)"
+    )
+
+
+def elbo(data, batch_size=256):
+    """Test −ELBO of the default 2-D VAE after 15, 30 and 60 s of training."""
+    x = data.train.x
+    fit(VAE(), x[:10_000], negative_elbo, epochs=1, batch_size=batch_size)
+    per_epoch = seconds(lambda: fit(VAE(), x, negative_elbo, epochs=1, batch_size=batch_size))
+    for budget, goal in ((15, 141), (30, 138), (60, 136)):
+        model, epochs = VAE(), max(1, round(budget / per_epoch))
+        spent = seconds(
+            lambda model=model, epochs=epochs: fit(model, x, negative_elbo, epochs=epochs, batch_size=batch_size)
+        )
+        with torch.no_grad(), seeded(0):
+            test = {name: value.item() for name, value in negative_elbo(model, data.test.x).items()}
+        parts = f"{test['recon']:.2f} + {test['kl']:.2f}"
+        print(f"test -ELBO after {spent:5.1f} s, {epochs} epochs: {test['loss']:.2f} = {parts} nats", end=" ")
+        print(f"(budget {goal} at {budget} s)")
+
+
+def sliders(data, moves=300):
+    """Python-side time per slider move: one decoder, and two decoders under one cursor."""
+    from vae_helpers import latent, widgets
+
+    model = VAE()
+    codes = torch.randn(2000, 2, generator=torch.Generator().manual_seed(0))
+    panel = latent.Panel(model, latent.standard_normal(), codes, torch.arange(2000) % 10)
+    controls = {
+        "one decoder": (widgets.latent_sliders(model.decode, [-2, -2], [2, 2], name="bench-1"), "z1", -2, 2),
+        "two decoders": (widgets.plane_sliders({"a": panel, "b": panel}, name="bench-2"), "u1", 2.5, 97.5),
+    }
+    for name, (control, argument, low, high) in controls.items():
+        places = np.random.default_rng(0).uniform(low, high, moves)
+        times = [seconds(lambda control=control, v=v, a=argument: control.set(**{a: v})) for v in places]
+        print(f"slider move, Python side, {name}: median {statistics.median(times) * 1e3:.2f} ms (budget 1 ms)")
+
+
+SECTIONS = {"training": training, "elbo": elbo, "sliders": sliders}
+
+
+def main(names):
+    """Run the named sections, or all of them."""
+    if unknown := set(names) - set(SECTIONS):
+        sys.exit(f"unknown section {', '.join(sorted(unknown))}: choose from {', '.join(SECTIONS)}.")
+    data = load_digit_images()
+    machine = f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
+    print(f"torch {torch.__version__}, {machine}; {data.note}")
+    for name in names or SECTIONS:
+        SECTIONS[name](data)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,225 @@
+"""The explorer's block as text: what is in it, what is never in it, what it refuses. The browser has its own file."""
+
+import base64
+import json
+import os
+import re
+from importlib import resources
+
+import numpy as np
+import pytest
+import torch
+from matplotlib import colormaps, colors
+from torch import nn
+
+from vae_helpers.explorer import DIGIT_COLORS, Panel, View, explore, save, shipped_pair
+from vae_helpers.latent import Gaussian, standard_normal
+from vae_helpers.models import VAE, Autoencoder, seeded
+
+WEIGHTS = resources.files("vae_helpers").joinpath("weights")
+
+
+def make_panel(seed=0, n=300, *, spread=1.0, hidden=(16, 8), **replaced):
+    with seeded(seed):
+        codes = spread * torch.randn(n, 2) + torch.tensor([0.5, -2.0])
+        labels = torch.randint(0, 10, (n,))
+    gaussian = Gaussian(torch.tensor([0.5, -2.0]), spread * torch.tensor([[1.0, 0.0], [0.4, 0.9]]))
+    parts = {"model": VAE(hidden=hidden, seed=seed), "gaussian": gaussian, "codes": codes, "labels": labels}
+    return Panel(**{**parts, **replaced})
+
+
+def payload(view):
+    """The data that the script is started with."""
+    call = re.search(r'startExplorer\("([0-9a-f]{16})", (\{.*\})\);\n\}\)\(\);</script>', view.html)
+    return json.loads(call[2])
+
+
+def numbers(text, kind):
+    return np.frombuffer(base64.b64decode(text), kind)
+
+
+@pytest.fixture(scope="module")
+def view():
+    return explore({"one": make_panel(), "two": make_panel(1, spread=20.0)})
+
+
+def test_weights_survive_as_half_precision(view):
+    panel = make_panel()
+    sent = numbers(payload(view)["panels"][0]["weights"], "<f2").astype(np.float32)
+    own = torch.cat([p.detach().reshape(-1) for p in panel.model.decoder.parameters()])
+    assert payload(view)["panels"][0]["sizes"] == [2, 8, 16, 784]
+    assert np.array_equal(sent, own.half().float().numpy())
+    assert np.abs(sent - own.numpy()).max() < 2.0**-11  # half of the last place, for numbers below 1
+
+
+def test_codes_survive_to_a_part_in_30000(view):
+    sent = payload(view)["panels"][1]
+    codes = make_panel(1, spread=20.0).codes
+    back = numbers(sent["codes"], "<i2").reshape(-1, 2) * sent["unit"]
+    assert np.abs(back - codes.numpy()).max() <= sent["unit"] * 0.51
+    assert numbers(sent["labels"], "u1").tolist() == make_panel(1, spread=20.0).labels.tolist()
+
+
+def test_at_most_2000_codes_are_drawn_and_the_note_counts_those_outside():
+    sent = payload(explore({"many": make_panel(n=2500)}))["panels"][0]
+    points = numbers(sent["codes"], "<i2").reshape(-1, 2) * sent["unit"]
+    assert len(points) == 2000
+    ranges = np.array(sent["view"])
+    middle, half = ranges.mean(axis=1), np.ptp(ranges, axis=1).max() / 2
+    assert f"; {(np.abs(points - middle) > half).any(axis=1).sum()} of 2000 lie outside this view." in sent["note"]
+
+
+@pytest.mark.parametrize("u", [(0.5, 0.5), (0.025, 0.975), (0.31, 0.8)])
+def test_the_map_from_quantiles_is_that_of_the_gaussian(view, u):
+    panel, sent = make_panel(), payload(view)["panels"][0]
+    eps = torch.special.ndtri(torch.tensor(u, dtype=torch.float64))
+    z = torch.tensor(sent["mean"]) + torch.tensor(sent["scale"]).double() @ eps
+    torch.testing.assert_close(z.float(), panel.gaussian.at(u), atol=1e-5, rtol=1e-5)
+
+
+def test_medians_are_those_of_the_classes(view):
+    panel = make_panel()
+    for digit, x, y in payload(view)["panels"][0]["medians"]:
+        want = np.median(panel.codes[panel.labels == digit].numpy(), axis=0)
+        assert np.allclose((x, y), want, atol=1e-4)
+
+
+def test_same_input_gives_the_same_bytes(view):
+    again = explore({"one": make_panel(), "two": make_panel(1, spread=20.0)})
+    assert again.html == view.html
+    other = explore({"one": make_panel(), "three": make_panel(1, spread=20.0)})
+    assert other.html[:60] != view.html[:60]  # the identifier comes from the content
+
+
+def test_nothing_points_to_a_network(view):
+    for text in (view.html, resources.files("vae_helpers").joinpath("explorer.js").read_text(encoding="utf-8")):
+        text = re.sub(r"[A-Za-z0-9+/=]{150,}", "", text)  # base64, in which any letters can meet
+        assert not re.search(
+            r"https?:|//[a-z]|\bfetch\(|XMLHttpRequest|\bimport\b|WebSocket|<iframe|<link|eval\(", text
+        )
+    assert re.findall(r'\b(?:src|href)="(.{10})', view.html) == ["data:image"]
+
+
+def test_markup_in_a_title_stays_text(tmp_path):
+    title = "</script><img src=x onerror=alert(1)><!-- & \" ' \u2028 \u2029"
+    view = explore({title: make_panel()})
+    assert view.html.count("</script") == view.html.count("<script") == 1 and "<!--" not in view.html
+    assert "\u2028" not in view.html.split("<script>")[1] and "<img src=x" not in view.html
+    assert payload(view)["panels"][0]["title"] == title
+    save(tmp_path / "page.html", view, title=title)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("<img") == 1 and page.count("<script") == 1 and page.lower().count("<!") == 1
+
+
+def test_the_bundle_carries_block_still_and_text(view):
+    bundle, metadata = view._repr_mimebundle_()
+    assert set(bundle) == {"text/html", "image/png", "text/plain"}
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert metadata["image/png"]["alt"] == bundle["text/plain"] == view.alt
+    assert "one: codes span" in view.alt and "two: codes span" in view.alt and "cursor at z = (0.50, -2.00)" in view.alt
+
+
+def test_colours_are_those_of_the_scatter_plots():
+    assert [colors.to_hex(colormaps["viridis"](0.15 + 0.07 * digit)) for digit in range(10)] == DIGIT_COLORS
+
+
+def test_any_mlp_decoder_without_labels():
+    view = explore({"plain": make_panel(model=Autoencoder(hidden=(12,)), labels=None)}, start=(0.1, 0.9))
+    sent = payload(view)
+    assert sent["panels"][0]["sizes"] == [2, 12, 784] and sent["start"] == [0.1, 0.9]
+    assert sent["panels"][0]["labels"] == "" and sent["panels"][0]["medians"] == []
+
+
+def _spoilt(value):
+    model = VAE(hidden=(8,))
+    with torch.no_grad():
+        model.decoder[0].weight[0, 0] = value
+    return model
+
+
+class _WithTanh(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.decoder = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 784))
+
+
+@pytest.mark.parametrize(
+    ("replaced", "message"),
+    [
+        ({"model": VAE(latent_dim=3, hidden=(8,))}, "must lead from 2 to 784 numbers, got [3, 8, 784]"),
+        ({"model": _WithTanh()}, "must be Linear layers with SiLU between them, got Linear, Tanh, Linear"),
+        ({"model": object()}, "got no decoder"),
+        ({"model": _spoilt(float("nan"))}, "a weight is not finite"),
+        ({"model": _spoilt(70000.0)}, "too large for half precision"),
+        ({"codes": torch.zeros(300, 3)}, "codes must be finite and of shape (n, 2), got (300, 3)"),
+        ({"codes": torch.full((300, 2), torch.inf)}, "codes must be finite"),
+        ({"labels": torch.zeros(299, dtype=torch.int64)}, "labels must be 300 integers"),
+        ({"labels": torch.full((300,), 10)}, "labels must be 300 integers in 0 … 9"),
+        ({"gaussian": standard_normal(3)}, "the Gaussian must be 2-D, got 3 dimensions"),
+        ({"gaussian": Gaussian(torch.zeros(2), torch.zeros(2, 2))}, "an invertible scale"),
+    ],
+)
+def test_bad_panels_are_refused_in_one_sentence(replaced, message):
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        explore({"it": make_panel(**replaced)})
+    assert str(caught.value).startswith("panel 'it': ") and str(caught.value).count(". ") == 0
+
+
+@pytest.mark.parametrize("panels", [{}, [], None])
+def test_no_panels(panels):
+    with pytest.raises(ValueError, match="at least one panel"):
+        explore(panels)
+
+
+@pytest.mark.parametrize("start", [(0.5, 1.0), (0.5,), (float("nan"), 0.5)])
+def test_a_start_outside_the_box(start):
+    with pytest.raises(ValueError, match=r"from 0\.025 to 0\.975"):
+        explore({"it": make_panel()}, start=start)
+
+
+def test_a_page_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path, view = tmp_path / "Übung 中.html", View("<div></div>", b"", "alt")
+    save(path, view, title="A & B")
+    page = path.read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>") and '<html lang="en">' in page and "<title>A &amp; B</title>" in page
+    assert 'name="viewport"' in page and "<h1" in page and "<main" in page
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match=f"{re.escape(path.name)}.*No space left"):
+        save(path, view, title="new")
+    assert path.read_text(encoding="utf-8") == page and os.listdir(tmp_path) == [path.name]
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(OSError, match=r"nowhere.page\.html"):
+        save(tmp_path / "nowhere" / "page.html", View("", b"", ""))
+
+
+def test_the_shipped_pair_needs_no_data_and_fits_the_budgets(monkeypatch):
+    monkeypatch.setattr("vae_helpers.data.load_digit_images", None)
+    pair = shipped_pair()
+    assert list(pair) == ["without KL", "with KL"]
+    html = explore(pair).html
+    assert len(html.encode()) < 1_500_000
+    spans = [panel.gaussian.scale.norm().item() for panel in pair.values()]
+    assert spans[0] > 5 * spans[1]  # without KL the codes spread without bound
+    assert all(panel.codes.shape == (2000, 2) and panel.labels.shape == (2000,) for panel in pair.values())
+
+
+@pytest.mark.parametrize("name", ["without_kl", "with_kl"])
+def test_shipped_files_are_small_and_tell_their_recipe(name):
+    assert len(WEIGHTS.joinpath(f"{name}.safetensors").read_bytes()) < 1_000_000
+    report = json.loads(WEIGHTS.joinpath(f"{name}.json").read_text(encoding="utf-8"))
+    assert report["recipe"]["beta"] == {"without_kl": 0.0, "with_kl": 1.0}[name]
+    assert 20 < report["test"]["squared_error"] < 43.87  # better than two principal components on the training set
+    assert set(report["versions"]) >= {"torch", "python"} and len(report["data"]["train_pixels_sha256"]) == 64
+
+
+def test_the_script_is_plain_and_short():
+    script = resources.files("vae_helpers").joinpath("explorer.js").read_text(encoding="utf-8")
+    assert len(script.splitlines()) < 250
+    assert "</script" not in script and "<!--" not in script  # it goes into a script element as it is
+    assert "currentScript" not in script and "?." not in script and "??" not in script

@@ -1,0 +1,62 @@
+"""Pictures: what is drawn is what was given, and every picture describes itself."""
+
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vae_helpers import plots
+from vae_helpers.style import SIZES, picture
+
+
+def test_image_grid_keeps_every_pixel_in_reading_order():
+    x = torch.rand(6, 784, generator=torch.Generator().manual_seed(0))
+    grid = plots.image_grid(x, columns=3, pad=0)
+    assert grid.shape == (56, 84)
+    assert torch.equal(grid[28:56, 28:56], x[4].reshape(28, 28))
+
+
+def test_png_bytes_round_trip():
+    image = torch.linspace(0, 1, 28 * 28).reshape(28, 28)
+    back = np.asarray(Image.open(io.BytesIO(plots.png_bytes(image, scale=3)))) / 255
+    assert back.shape == (84, 84)
+    assert np.abs(back[1::3, 1::3] - image.numpy()).max() <= 0.5 / 255 + 1e-6
+
+
+def test_a_picture_needs_a_size_and_a_description():
+    with pytest.raises(ValueError, match="size must be one of small, wide, tall, got 'huge'"):
+        picture("huge", alt="x")
+    with pytest.raises(ValueError, match="alt must describe"):
+        picture("small", alt="")
+
+
+def test_pictures_do_not_pile_up_in_pyplot():
+    for _ in range(50):
+        plots.show_images(torch.rand(4, 784), alt="noise")
+    assert plt.get_fignums() == []
+
+
+def test_stored_picture_carries_its_alt_text(monkeypatch):
+    shown = {}
+    monkeypatch.setattr("vae_helpers.style.display", lambda bundle, **kwargs: shown.update(bundle, **kwargs))
+    fig, _ = picture("small", alt="An empty plot.")
+    fig._ipython_display_()
+    assert shown["metadata"]["image/png"]["alt"] == shown["text/plain"] == "An empty plot."
+    assert shown["raw"] is True
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_sizes(size):
+    fig, _ = picture(size, alt="x")
+    assert tuple(fig.get_size_inches()) == SIZES[size]
+
+
+def test_planes_put_row_zero_on_top():
+    images = torch.zeros(2, 2, 784)
+    images[0, 0] = 1  # top left
+    fig = plots.show_planes({"a": (images, (0, 1, 0, 1))}, alt="x")
+    drawn = fig.axes[0].images[0]
+    assert drawn.get_array()[:28, :28].min() == 1 and drawn.get_extent() == [0, 1, 0, 1] and drawn.origin == "upper"
