@@ -6,6 +6,8 @@ VENV_PY := .venv/bin/python
 PIP     := $(VENV_PY) -m pip --disable-pip-version-check --no-input --quiet --quiet
 UV      ?= uv
 STAMP   := .venv/installed
+# In a container the only user is often root; the token stays on.
+ROOT     = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 # The stamp holds the folder it was made in: a .venv that was moved, copied or lost its Python is set up again.
 ifneq "$(shell $(VENV_PY) -c '' 2>/dev/null && cat $(STAMP) 2>/dev/null)" "$(CURDIR)"
@@ -20,7 +22,7 @@ help: ## list these targets
 
 lab: $(STAMP) ## set up if needed, then open JupyterLab on the first chapter (more options: LAB_ARGS="--no-browser")
 	@echo "Opening JupyterLab on notebooks/00_start_here.ipynb; stop it with Ctrl-C."
-	@$(VENV_PY) -m jupyterlab --ServerApp.ip=127.0.0.1 $(LAB_ARGS) notebooks/00_start_here.ipynb
+	@$(VENV_PY) -m jupyterlab --ServerApp.ip=127.0.0.1 $(ROOT) $(LAB_ARGS) notebooks/00_start_here.ipynb
 
 test: $(STAMP) ## set up if needed, then run every test and re-execute every chapter (VAE_DATA=folder: on MNIST)
 	@echo "Running the tests of the package and of the notebooks' form."
@@ -33,8 +35,8 @@ notebooks: $(STAMP) ## execute the chapters on MNIST and store their outputs (on
 images: $(STAMP) ## make the pictures again
 	@$(VENV_PY) images/make_images.py
 
-bench: $(STAMP) ## measure the training speed
-	@$(VENV_PY) benchmarks/run.py
+bench: $(STAMP) ## measure what the speed claims rest on (one section: ONLY=training)
+	@$(VENV_PY) benchmarks/run.py $(ONLY)
 
 weights: $(STAMP) ## train the shipped models again
 	@$(VENV_PY) vae_helpers/weights/make_weights.py

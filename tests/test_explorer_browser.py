@@ -139,10 +139,10 @@ def test_dragging_on_a_plane_moves_both(page, panels, nth):
 def test_the_cursor_is_drawn_where_the_pointer_is(page):
     plane = page.get_by_role("application").first
     box = plane.bounding_box()
-    page.mouse.click(box["x"] + 180, box["y"] + 190)
+    page.mouse.click(box["x"] + 180, box["y"] + 130)
     dark = "(c, p) => Math.max(...c.getContext('2d').getImageData(p[0], p[1], 1, 1).data.slice(0, 3))"
-    assert plane.evaluate(dark, [180, 190]) < 60  # the crossing of the cursor's lines
-    assert plane.evaluate(dark, [180 + 6, 190 + 20]) > 60
+    assert plane.evaluate(dark, [180, 130]) < 60  # the crossing of the cursor's lines
+    assert plane.evaluate(dark, [180 + 6, 130 + 20]) > 60
 
 
 def test_touch_drags_too(chromium, address):

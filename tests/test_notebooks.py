@@ -124,8 +124,8 @@ def rhythm_problems(nb):
     """Median and 90th percentile of cell lengths, words of prose per line of code, code cells in a row."""
     lengths = sorted(len(code_lines(source)) for _, source in cells_of(nb, "code")) or [0]
     p90 = lengths[min(len(lengths) - 1, int(0.9 * len(lengths)))]
-    found = [f"half of the code cells have over 5 lines (median {statistics.median(lengths)})"]
-    found *= statistics.median(lengths) > 5
+    found = [f"half of the code cells have over 7 lines (median {statistics.median(lengths)})"]
+    found *= statistics.median(lengths) > 7
     found += [f"more than one code cell in ten is over 10 lines (90th percentile {p90})"] * (p90 > 10)
     words = sum(len(re.findall(r"[A-Za-z][A-Za-z'-]+", prose_of(source))) for _, source in cells_of(nb, "markdown"))
     ratio = words / max(1, sum(lengths))

@@ -36,7 +36,7 @@ FLOORS = {
     "losses": (0, "torch", ""),
     "models": (0, "torch", ""),
     "latent": (0, "torch", ""),
-    "style": (0, "matplotlib", ""),
+    "style": (0, "matplotlib IPython PIL", ""),
     "training": (1, "torch tqdm", ""),
     "checkpoints": (1, "torch safetensors", ""),
     "metrics": (1, "torch numpy", "sklearn scipy"),

@@ -116,8 +116,8 @@ def test_interrupt_ends_at_a_batch_boundary_and_keeps_everything(x, capsys):
 
 def _train_by_hand(model, x, batches, total):
     """The same steps without `fit`: what an uninterrupted loop has done after that many batches."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, weight_decay=0.0, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=total + 1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.0, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=total + 1)
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -27,7 +27,7 @@ function startExplorer(id, data) {
       .many { grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 24px; }
       .many .plane { grid-template-columns: minmax(0, 1fr); } .many .image { margin: 0; } .many .readout { grid-column: auto; }
       .many .picture { display: grid; grid-template-columns: 140px minmax(0, 1fr); gap: 12px; align-items: end; } }
-    @container (min-width: 860px) { .planes .plane { grid-template-columns: minmax(0, 5fr) minmax(0, 2.4fr); }
+    @container (min-width: 800px) { .planes .plane { grid-template-columns: minmax(0, 5fr) minmax(0, 2.4fr); }
       .planes .picture { display: block; } .planes .image { margin: ${PAD.top}px 0 8px; } }`;
 
   // Numbers from base64, read byte by byte: their order is fixed, whatever the reader's machine.

@@ -92,12 +92,15 @@ def show_cursors(panels, points, *, alt):
     for (title, panel), left, right in zip(panels.items(), axes[0, ::2], axes[0, 1::2], strict=True):
         draw_panel(left, panel)
         z = points[title]
-        left.plot(*z, "o", color=COLORS["kl"], markersize=9, markeredgecolor="white")
+        left.plot(
+            *z.tolist(), "o", color=COLORS["data"], markersize=10, markeredgecolor="white", markeredgewidth=2, zorder=9
+        )
         left.set(title=title)
         left.set_box_aspect(1)
         with torch.no_grad():
             _draw_grey(right, panel.model.decode(z[None]).reshape(SIDE, SIDE))
-    fig.set_figheight(2.9)
+    fig.set_figheight(3.0)
+    fig.get_layout_engine().set(h_pad=0.12)  # a title above a square axes is not counted by the layout
     return fig
 
 
@@ -124,7 +127,7 @@ def show_planes(panels, *, alt):
         images, extent = panel if isinstance(panel, tuple) else (panel, None)
         grid = image_grid(images.reshape(-1, SIDE * SIDE), len(images), pad=0)
         box = extent or (2.5, 97.5, 2.5, 97.5)
-        ax.imshow(np.asarray(grid), vmin=0, vmax=1, extent=box, aspect="auto")
+        ax.imshow(np.asarray(grid), cmap="gray", vmin=0, vmax=1, extent=box, aspect="auto")
         unit = "latent units" if extent else "quantile, %"
         ax.set(title=title, xlabel=f"$z_1$ ({unit})", ylabel=f"$z_2$ ({unit})")
         ax.set_box_aspect(1)
@@ -160,6 +163,6 @@ def show_bars(rows, names, *, ylabel, title, alt):
 
 
 def _draw_grey(ax, image):
-    ax.imshow(np.asarray(image), vmin=0, vmax=1)
+    ax.imshow(np.asarray(image), cmap="gray", vmin=0, vmax=1)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from vae_helpers.models import seeded
 
 
-def fit(model, x, loss_fn, *, epochs, seed=0, batch_size=256, lr=4e-3, after_epoch=None):
+def fit(model, x, loss_fn, *, epochs, seed=0, batch_size=256, lr=3e-3, after_epoch=None):
     """Train `model` in place; return the history {name: [mean per epoch, …]} of every term of the loss function.
 
     x: (n, pixels) float32 in [0, 1]. loss_fn(model, batch) returns a dict of scalars, of which "loss" is minimised.

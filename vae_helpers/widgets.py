@@ -186,7 +186,7 @@ class _Planes(Control):
     def _show(self, drawn):
         frames, self.sentence = drawn
         for ((x, y), png), dot, image in zip(frames, self.dots, self.images, strict=True):
-            dot.value = _CURSOR.format(x=300 * x, y=300 * y, color=COLORS["kl"])
+            dot.value = _CURSOR.format(x=300 * x, y=300 * y, color=COLORS["data"])
             image.value = png
 
 
