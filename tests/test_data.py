@@ -84,7 +84,7 @@ def assert_is_the_small_mnist(loaded, files):
 
 
 def assert_is_digits(loaded, *mentioned):
-    assert loaded.name == "digits" and loaded.epochs == 150 and len(loaded.train.y) == 1500
+    assert loaded.name == "digits" and loaded.epochs == 200 and len(loaded.train.y) == 1500
     assert_note_is_public(loaded.note)
     for text in mentioned:
         assert text in loaded.note

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from vae_helpers import _download, _sources
 
 DATASETS = ("auto", "mnist", "digits")
-EPOCHS = {"mnist": 8, "digits": 150}  # passes that train a small model well: digits has 40 times fewer images
+EPOCHS = {"mnist": 8, "digits": 200}  # passes that train a small model well: digits has 40 times fewer images
 
 
 @dataclass(frozen=True, eq=False)

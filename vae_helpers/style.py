@@ -45,6 +45,6 @@ def picture(size, rows=1, columns=1, *, alt, **subplots):
         raise ValueError(f"size must be one of {', '.join(SIZES)}, got {size!r}.")
     if not alt:
         raise ValueError("alt must describe the figure in a sentence, got nothing.")
-    fig = Picture(figsize=SIZES[size])
+    fig = Picture(figsize=SIZES[size], layout="constrained")
     fig.alt = alt
     return fig, fig.subplots(rows, columns, **subplots)
