@@ -4,9 +4,12 @@ Every claim is a ratio within one run, or a time on this machine printed beside 
 compared run in alternation. Needs MNIST (VAE_DATA) for figures that can be compared with the budgets.
 """
 
+import runpy
 import statistics
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -118,7 +121,62 @@ def sliders(data, moves=300):
         print(f"slider move, Python side, {name}: median {statistics.median(times) * 1e3:.2f} ms (budget 1 ms)")
 
 
-SECTIONS = {"training": training, "elbo": elbo, "sliders": sliders}
+def explorer(data, moves=200):
+    """Cursor move to picture in the kernel-free block, in a real browser, from a file."""
+    from vae_helpers.explorer import explore, save, shipped_pair
+
+    browsers = runpy.run_path(str(TESTS / "browser.py"))
+    with tempfile.TemporaryDirectory() as folder, browsers["browser"]() as chromium:
+        save(Path(folder, "page.html"), explore(shipped_pair()))
+        page = chromium.new_page(viewport={"width": 1300, "height": 900})
+        page.goto(Path(folder, "page.html").as_uri())
+        times = page.evaluate(MOVES, moves)
+    slow = sorted(times)[int(0.95 * moves)]
+    print(
+        f"explorer, move to picture: median {statistics.median(times):.1f} ms, 95 % within {slow:.1f} ms (budget 16 ms)"
+    )
+
+
+def lab(data, presses=60):
+    """Key press to changed picture in JupyterLab, in a real browser."""
+    tools = runpy.run_path(str(TESTS / "browser.py"))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tools["browser"]() as chromium,
+        tools["jupyterlab"](Path(folder), [LAB_CELL]) as url,
+    ):
+        page = chromium.new_page(viewport={"width": 1300, "height": 900})
+        tools["run_all_cells"](page, url, ".jp-OutputArea-output img")
+        page.evaluate(WATCH)
+        page.locator(".noUi-handle").first.focus()
+        for i in range(presses):
+            page.keyboard.press("ArrowRight")
+            page.wait_for_function(f"window.times.length > {i}")
+        times = page.evaluate("window.times")
+    print(f"JupyterLab, key press to changed picture: median {statistics.median(times):.0f} ms (budget 60 ms)")
+
+
+TESTS = Path(__file__).parents[1] / "tests"
+MOVES = """moves => {
+    const host = document.querySelector("[data-vae-explorer]"), times = [];
+    for (let i = 0; i < moves; i++) {
+        const start = performance.now(), u = 0.5 + 0.4 * Math.sin(i);
+        host.explorer.move([u, 1 - u]);
+        times.push(performance.now() - start);
+    }
+    return times;
+}"""
+LAB_CELL = """from vae_helpers import widgets
+from vae_helpers.models import VAE
+widgets.latent_sliders(VAE().decode, [-40, -40], [40, 40], name="one")"""
+WATCH = """() => {
+    window.times = [];
+    let start = 0;
+    const image = document.querySelector(".jp-OutputArea-output img");
+    document.addEventListener("keydown", () => { start = performance.now(); }, true);
+    image.addEventListener("load", () => window.times.push(performance.now() - start));
+}"""
+SECTIONS = {"training": training, "elbo": elbo, "sliders": sliders, "explorer": explorer, "lab": lab}
 
 
 def main(names):

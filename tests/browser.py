@@ -1,9 +1,14 @@
 """A headless Chromium for the tests: found by name, or skipped with a sentence that says how to get it."""
 
 import os
+import secrets
 import shutil
+import socket
+import subprocess
+import sys
 from contextlib import contextmanager
 
+import nbformat
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge", "microsoft-edge")
@@ -86,3 +91,45 @@ def offline_page(chromium, **context):
         yield page, log
     finally:
         opened.close()
+
+
+@contextmanager
+def jupyterlab(folder, cells):
+    """A JupyterLab of its own on a free port, with a notebook of the given code cells in `folder`; yields its URL.
+
+    Token on, loopback only, with settings of its own. The page exposes the application as window.jupyterapp.
+    """
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, folder / "controls.ipynb")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port, token = probe.getsockname()[1], secrets.token_hex(16)
+    options = ["--no-browser", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    options += [f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True", f"--notebook-dir={folder}"]
+    options += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    homes = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
+    command = [sys.executable, "-m", "jupyterlab", *options]
+    with subprocess.Popen(command, env=os.environ | homes, stderr=subprocess.PIPE, text=True) as server:
+        said = []
+        for line in server.stderr:  # ends when the server does
+            said.append(line)
+            if "is running at" in line:
+                break
+        else:
+            raise RuntimeError("JupyterLab did not start: " + "".join(said[-20:]))
+        try:
+            yield f"http://127.0.0.1:{port}/lab/tree/controls.ipynb?token={token}"
+        finally:
+            server.terminate()
+            server.stderr.read()
+
+
+def run_all_cells(page, url, done):
+    """Open the notebook, run all its cells, and wait until the selector `done` is there."""
+    page.set_default_timeout(120_000)
+    page.goto(url)
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'")
+    page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.wait_for_selector(done)

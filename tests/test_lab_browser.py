@@ -1,16 +1,9 @@
 """Controls in JupyterLab, moved by keyboard in a real browser, compared with what torch decodes."""
 
-import os
-import secrets
-import socket
-import subprocess
-import sys
-
-import nbformat
 import numpy as np
 import pytest
 import torch
-from browser import browser
+from browser import browser, jupyterlab, run_all_cells
 
 from vae_helpers import latent
 from vae_helpers.models import VAE
@@ -36,52 +29,14 @@ READ_PIXELS = """image => {
 }"""
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """URL of the test notebook in a JupyterLab that runs until the module's tests are done."""
-    folder, port, token = tmp_path_factory.mktemp("lab"), free_port(), secrets.token_hex(16)
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, folder / "controls.ipynb")
-    options = ["--no-browser", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
-    options += [f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True", f"--notebook-dir={folder}"]
-    options += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    homes = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
-    command = [sys.executable, "-m", "jupyterlab", *options]
-    with subprocess.Popen(command, env=os.environ | homes, stderr=subprocess.PIPE, text=True) as server:
-        said = []
-        for line in server.stderr:  # ends when the server does
-            said.append(line)
-            if "is running at" in line:
-                break
-        else:
-            pytest.fail("JupyterLab did not start: " + "".join(said[-20:]))
-        yield f"http://127.0.0.1:{port}/lab/tree/controls.ipynb?token={token}"
-        server.terminate()
-        server.stderr.read()
-
-
-@pytest.fixture(scope="module")
-def page(lab):
-    """The notebook after Run All, with the errors of its console in page.errors."""
-    with browser() as chromium:
+def page(tmp_path_factory):
+    """The notebook after Run All, with the errors of the page in page.errors."""
+    with browser() as chromium, jupyterlab(tmp_path_factory.mktemp("lab"), CELLS) as url:
         page = chromium.new_page(viewport={"width": 1300, "height": 1600})
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.set_default_timeout(120_000)
-        page.goto(lab)
-        page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-        page.wait_for_function(
-            "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'"
-        )
-        page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        page.wait_for_selector(".jp-OutputArea-output >> text=RuntimeError")
+        run_all_cells(page, url, ".jp-OutputArea-output >> text=RuntimeError")
         yield page
 
 

@@ -24,7 +24,9 @@ def test_aggregate_posterior_adds_the_mean_variance(codes):
     logvar = torch.stack([torch.zeros(4000), torch.linspace(-2, 1, 4000)], dim=1)
     fitted = latent.fit_gaussian(codes, logvar)
     draws = codes + (0.5 * logvar).exp() * torch.randn(50, 4000, 2, generator=torch.Generator().manual_seed(1))
-    np.testing.assert_allclose(fitted.scale @ fitted.scale.T, np.cov(draws.reshape(-1, 2).numpy().T), rtol=0.02, atol=0.02)
+    np.testing.assert_allclose(
+        fitted.scale @ fitted.scale.T, np.cov(draws.reshape(-1, 2).numpy().T), rtol=0.02, atol=0.02
+    )
 
 
 def test_quantile_coordinates_of_the_prior_are_those_of_scipy():

@@ -188,7 +188,9 @@ def test_bad_numbers_are_named(x, arguments):
         fit(small_vae(), x, loss_fn, **{"epochs": 1, **arguments})
 
 
-@pytest.mark.parametrize("bad", [lambda m, x: m(x).mean(), lambda m, x: {"total": m(x).mean()}, lambda m, x: {"loss": x}])
+@pytest.mark.parametrize(
+    "bad", [lambda m, x: m(x).mean(), lambda m, x: {"total": m(x).mean()}, lambda m, x: {"loss": x}]
+)
 def test_loss_function_must_return_scalars_with_a_loss(x, bad):
     with pytest.raises(ValueError, match="dict of scalars with the key 'loss'"):
         fit(small_vae(), x, bad, epochs=1)

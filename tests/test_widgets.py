@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from vae_helpers import latent, widgets
-from vae_helpers.models import VAE
+from vae_helpers.models import VAE, Autoencoder
 from vae_helpers.plots import png_bytes
 from vae_helpers.style import picture
 
@@ -143,3 +143,14 @@ def test_scrubber_draws_each_step_once():
     control.set(epoch=1)
     control.set(epoch=3)
     assert drawn == [3, 1] and control.sentence == "epoch 3"
+
+
+def test_interpolation_decodes_the_point_in_between(model):
+    x, other = torch.rand(4, 784), Autoencoder(hidden=(8,), seed=3)
+    control = widgets.interpolation({"vae": model, "plain": other}, x, name="between", scale=1)
+    control.set(first=1, second=3, share=0.25)
+    shown = pixels(control.image.value)
+    for row, encode, decode in ((0, lambda v: model.encode(v)[0], model.decode), (1, other.encode, other.decode)):
+        expected = decode(0.75 * encode(x[1:2]) + 0.25 * encode(x[3:4])).detach().reshape(28, 28).numpy() * 255
+        assert np.abs(shown[28 * row : 28 * row + 28, 28:56] - expected).max() <= 1
+        assert np.abs(shown[28 * row : 28 * row + 28, 56:] - x[3].reshape(28, 28).numpy() * 255).max() <= 1

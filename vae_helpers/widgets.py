@@ -138,6 +138,30 @@ def plane_sliders(panels, *, name):
     return _Planes(panels, name=name)
 
 
+def interpolation(models, x, *, name, scale=5):
+    """Slide between two images of x: for each model the first image, the decoded point in between, and the second.
+
+    models: {title: model} with encode and decode; x: (n, 784) pixels in [0, 1] to choose from by number.
+    """
+    codes = {}
+    with torch.inference_mode():
+        for title, model in models.items():
+            code = model.encode(x)
+            codes[title] = code[0] if isinstance(code, tuple) else code
+
+    def draw(first, second, share):
+        rows = []
+        for title, model in models.items():
+            z = torch.lerp(codes[title][first], codes[title][second], share)
+            ends = [x[first].reshape(SIDE, SIDE), x[second].reshape(SIDE, SIDE)]
+            rows.append(torch.cat([ends[0], _decode(model.decode, z[None]), ends[1]], dim=1))
+        where = f"Image {first}, the point {share:.0%} of the way, image {second}; rows: {', '.join(models)}."
+        return png_bytes(torch.cat(rows), scale), where
+
+    numbers = {end: step_slider(f"{end} image", 0, len(x) - 1, i) for i, end in enumerate(("first", "second"))}
+    return Control(draw, name=name, **numbers, share=slider("share of the way", 0, 1, 0.5))
+
+
 def scrubber(draw, steps, *, name=None, label="epoch"):
     """A play button and a slider over draw(step), for whole numbers from steps[0] to steps[-1]; each is drawn once."""
     drawn = lru_cache(maxsize=None)(draw)
