@@ -109,10 +109,24 @@ def draw_codes(ax, codes, labels=None):
     codes = np.asarray(codes)
     shades = np.full(len(codes), 0.45) if labels is None else 0.15 + 0.07 * np.asarray(labels)
     ax.scatter(codes[:, 0], codes[:, 1], c=shades, cmap="viridis", vmin=0, vmax=1, s=3, alpha=0.5, linewidths=0)
-    for digit in () if labels is None else np.unique(labels):
-        x, y = np.median(codes[np.asarray(labels) == digit], axis=0)
-        halo = [patheffects.withStroke(linewidth=3, foreground="white")]
+    if labels is None:
+        return
+    digits = np.unique(labels)
+    medians = np.array([np.median(codes[np.asarray(labels) == digit], axis=0) for digit in digits])
+    halo = [patheffects.withStroke(linewidth=3, foreground="white")]
+    for digit, (x, y) in zip(digits, _apart(medians, np.ptp(codes, axis=0) * 0.045), strict=True):
         ax.text(x, y, str(digit), ha="center", va="center", weight="bold", fontsize=12, path_effects=halo)
+
+
+def _apart(points, least):
+    """Points (n, 2) moved until each pair differs by about `least` (per axis), so labels do not hide each other."""
+    points = points / least
+    for _ in range(60):
+        gap = points[:, None] - points[None]
+        far = np.linalg.norm(gap, axis=-1) + np.eye(len(points)) * 9
+        push = np.where(far < 1, (1 - far) / np.maximum(far, 1e-6) * 0.25, 0)
+        points = points + (push[..., None] * gap).sum(axis=1)
+    return points * least
 
 
 def show_planes(panels, *, alt):

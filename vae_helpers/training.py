@@ -34,8 +34,9 @@ def fit(model, x, loss_fn, *, epochs, seed=0, batch_size=256, lr=3e-3, after_epo
         for epoch in range(1, epochs + 1):
             sums, seen = {}, 0
             for rows in torch.randperm(len(x), generator=order).split(batch_size):
-                terms = loss_fn(model, x[rows])
-                _backward(model, optimizer, terms, epoch, history, x[rows])
+                batch = x[rows]
+                terms = loss_fn(model, batch)
+                _backward(model, optimizer, terms, epoch, history, batch)
                 optimizer.step()
                 schedule.step()
                 progress.update()
