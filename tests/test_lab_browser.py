@@ -65,6 +65,7 @@ def test_one_decoder_moves_with_the_arrow_keys(page):
     control = output(page, 0)
     image, handles = control.locator("img"), control.locator(".noUi-handle")
     before = shown(image)
+    assert image.evaluate("image => image.clientWidth == image.naturalWidth")  # not stretched over the cell
     assert np.abs(before - decoded(VAE(seed=1), [0.0, 0.0])).max() <= 1
     press(page, handles.nth(0), "ArrowRight", 25, "z1 = 10.00, z2 = 0.00")
     press(page, handles.nth(1), "ArrowLeft", 50, "z1 = 10.00, z2 = -20.00")

@@ -33,7 +33,7 @@ class Control(ipw.VBox):
         self.parts = [*inputs.values(), *self._view(), self.text, self.error]
         if play is not None:
             self.parts.insert(0, _play_button(self._input(play)))
-        super().__init__(self.parts)
+        super().__init__(self.parts, layout=ipw.Layout(align_items="flex-start"))  # else the picture is stretched
         for widget in inputs.values():
             widget.observe(self._redraw, names="value")
         self._redraw()
