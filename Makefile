@@ -57,8 +57,8 @@ $(STAMP): requirements.lock pyproject.toml $(REDO)
 	@"$(PYTHON)" -c "import venv, ensurepip" 2>/dev/null || { \
 		echo "$(PYTHON) lacks its venv module: install it (Debian, Ubuntu: apt install python3-venv) and repeat." >&2; exit 1; }
 	@$(VENV_PY) -m pip --version >/dev/null 2>&1 || { echo "Making .venv with $$("$(PYTHON)" --version)." && "$(PYTHON)" -m venv --clear .venv; }
-	@echo "Installing the packages of requirements.lock: about two minutes on a fast line."
-	@echo "On Linux that is about 5 GB, since torch comes with its GPU libraries. If interrupted, run the same command again."
+	@echo "Installing the packages of requirements.lock: two to four minutes on a fast line."
+	@echo "On Linux that is about 6 GB, since torch comes with its GPU libraries. If interrupted, run the same command again."
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@printf '%s' "$$(pwd -P)" > $(STAMP)

@@ -237,7 +237,7 @@ FAULTS = {
     "home path": (output(stream("saved in /home/ada/model.pt")), "home path"),
     "temporary path": (output(stream("(/tmp/x1/cell.py)")), "home path"),
     "Windows path": (output(stream(r"C:\Users\Ada\x")), "home path"),
-    "path in HTML": (output(shown(text__html='<b title="/root/x">x</b>')), "home path"),
+    "path in HTML": (output(shown(text__html='<b title="/home/ada/x">x</b>')), "home path"),
     "tilde": (output(stream("cached in ~/.cache")), "home path"),
     "widget state": (lambda nb: nb["metadata"].update(widgets={"state": {}}), "metadata"),
     "widget view": (output(shown(**{execute.WIDGET: {"model_id": "1"}})), "widget-view"),
