@@ -22,7 +22,8 @@ help: ## list these targets
 
 lab: $(STAMP) ## set up if needed, then open JupyterLab on the first chapter (more options: LAB_ARGS="--no-browser")
 	@echo "Opening JupyterLab on notebooks/00_start_here.ipynb; stop it with Ctrl-C."
-	@$(VENV_PY) -m jupyterlab --ServerApp.ip=127.0.0.1 $(ROOT) $(LAB_ARGS) notebooks/00_start_here.ipynb
+	@JUPYTER_CONFIG_PATH=.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH} \
+		$(VENV_PY) -m jupyterlab --ServerApp.ip=127.0.0.1 $(ROOT) $(LAB_ARGS) notebooks/00_start_here.ipynb
 
 test: $(STAMP) ## set up if needed, then run every test and re-execute every chapter (VAE_DATA=folder: on MNIST)
 	@echo "Running the tests of the package and of the notebooks' form."

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -109,6 +110,7 @@ def jupyterlab(folder, cells):
     options += [f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True", f"--notebook-dir={folder}"]
     options += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     homes = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
+    homes["JUPYTER_CONFIG_PATH"] = str(Path(__file__).parents[1] / ".jupyter")  # what `make lab` starts with
     command = [sys.executable, "-m", "jupyterlab", *options]
     with subprocess.Popen(command, env=os.environ | homes, stderr=subprocess.PIPE, text=True) as server:
         said = []

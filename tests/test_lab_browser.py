@@ -19,7 +19,21 @@ widgets.plane_sliders(panels, name="two")""",
     """def fail(a):
     raise RuntimeError("shown beneath")
 widgets.Control(fail, a=widgets.slider("a", 0, 1, 0))""",
+    """calls = []
+
+def counted(a, b):
+    calls.append(a)
+    return widgets.png_bytes(torch.full((28, 28), a)), f"counted at {a:.1f}, {b}"
+widgets.Control(counted, a=widgets.slider("a", 0, 1, 0, step=0.1), b=widgets.choice("b", ["left", "right"]))""",
+    """from ipywidgets.widgets import widget
+print(len(widget._instances), calls)""",
 ]
+RUN_CELL = """async number => {
+    const notebook = window.jupyterapp.shell.currentWidget.content;
+    notebook.activeCellIndex = number;
+    await window.jupyterapp.commands.execute("notebook:run-cell");
+    return notebook.widgets[number].model.outputs.toJSON().map(output => output.text ?? "").join("");
+}"""
 READ_PIXELS = """image => {
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
@@ -36,7 +50,7 @@ def page(tmp_path_factory):
         page = chromium.new_page(viewport={"width": 1300, "height": 1600})
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
-        run_all_cells(page, url, ".jp-OutputArea-output >> text=RuntimeError")
+        run_all_cells(page, url, ".jp-OutputArea-output >> text=/^[0-9]+ \\[/")
         yield page
 
 
@@ -89,11 +103,31 @@ def test_an_error_in_a_callback_is_shown_beneath_the_control(page):
     assert "RuntimeError" in output(page, 2).inner_text()
 
 
+def test_cells_run_twenty_times_leave_nothing_behind(page):
+    counts = []
+    for _ in range(20):
+        for number in (0, 1, 3):
+            page.evaluate(RUN_CELL, number)
+        counts.append(page.evaluate(RUN_CELL, 4).split()[0])
+    assert counts[-1] == counts[0]
+    assert [output(page, number).locator("img").count() for number in (0, 1, 3)] == [1, 4, 1]
+    press(page, output(page, 3).locator(".noUi-handle").first, "ArrowRight", 1, "counted at 0.1, left")
+    assert page.evaluate(RUN_CELL, 4).split(maxsplit=1)[1].strip() == "[0.0, 0.1]"  # one callback, called once
+
+
+def test_a_choice_is_made_with_the_arrow_keys(page):
+    press(page, output(page, 3).locator(".noUi-handle").last, "ArrowRight", 1, "counted at 0.1, right")
+
+
 def test_nothing_overflows_at_700_pixels(page):
     page.set_viewport_size({"width": 700, "height": 1200})
     for number in (0, 1):
         box = output(page, number).first
         assert box.evaluate("e => e.scrollWidth - e.clientWidth") <= 2
+
+
+def test_no_question_lies_over_the_page(page):
+    assert page.locator(".Toastify__toast").count() == 0
 
 
 def test_the_console_stayed_clean(page):

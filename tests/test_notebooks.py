@@ -97,7 +97,7 @@ def code_problems(nb):
         limit = LONGEST_CLASS if re.search(r"^class ", source, re.M) else LONGEST
         n_lines = len(code_lines(source))
         found += [f"cell {cell.get('id')}: {n_lines} lines of code, at most {limit}"] * (n_lines > limit)
-        words = re.findall(r"\bfigsize\b|\bsys\.path\b|pip3? install|^\s*[!%].*", source, re.M)
+        words = re.findall(r"\bfigsize\b|\bsys\.path\b|pip3? install|^\s*[!%].*|\bDropdown\b", source, re.M)
         found += [f"cell {cell.get('id')}: {word.strip()} has no place in a chapter" for word in words]
         found += [f"cell {cell.get('id')}: a seed for all that follows"] * seeds_everything(source)
     n_first = len(code_lines(cells[0][1])) if cells else 0
@@ -277,6 +277,7 @@ FAULTS = {
     "figsize": (source("assert plt.figure(figsize=(2, 3))"), "figsize"),
     "sys.path": (source("sys.path.append('..')\nassert True"), "sys.path"),
     "installing": (source("assert True\n!pip install torch"), "pip install"),
+    "a control that JupyterLab takes the arrow keys from": (source("assert ipywidgets.Dropdown()"), "Dropdown"),
     "magic": (source("%matplotlib inline\nassert True"), "%matplotlib"),
     "global seed": (source("torch.manual_seed(0)\nassert True"), "a seed"),
     "no assert": (source("x = 1"), "no assert"),

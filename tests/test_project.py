@@ -1,6 +1,7 @@
 """The project agrees with itself: dependencies, who imports whom, imports without effects, taught equals shipped."""
 
 import ast
+import asyncio
 import json
 import os
 import re
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from traitlets.config import PyFileConfigLoader
 
 try:
     import tomllib
@@ -253,6 +256,20 @@ def test_drift_is_found_and_dress_is_not():
     assert drift("def kl(mu, logvar):\n    total = mu**2\n    return total - 1", shipped) == ["kl"]
     assert drift("@torch.no_grad()\ndef kl(mu, logvar):\n    total = mu**2\n    return total + 1", shipped) == ["kl"]
     assert drift("def other():\n    pass", shipped) == []
+
+
+def test_the_server_sends_kernel_messages_at_once(monkeypatch):
+    loaded = PyFileConfigLoader("jupyter_server_config.py", path=str(ROOT / ".jupyter")).load_config()
+    connection_class = loaded.ServerApp.kernel_websocket_connection_class
+
+    async def connect(self):
+        return "connected"
+
+    monkeypatch.setattr(connection_class.__bases__[0], "connect", connect)
+    handler, asked = KernelWebsocketHandler.__new__(KernelWebsocketHandler), []
+    handler.set_nodelay = asked.append
+    connection = connection_class(websocket_handler=handler)
+    assert asyncio.run(connection.connect()) == "connected" and asked == [True]
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")

@@ -131,6 +131,24 @@ def test_without_a_kernel_there_is_a_picture_and_a_sentence(model, monkeypatch):
     assert shown["text/plain"] == shown["metadata"]["image/png"]["alt"] == control.sentence != ""
 
 
+def test_a_moving_figure_keeps_its_layout():
+    figures = []
+
+    def draw(scale):
+        fig, ax = picture("small", alt=f"up to {scale}")
+        ax.plot([0, 10**scale])  # the numbers on the axis grow wider
+        figures.append(fig)
+        return fig
+
+    control = widgets.Control(draw, scale=widgets.step_slider("scale", 0, 6, 0))
+    control.set(scale=6)
+    first, second = (fig.axes[0].get_position().bounds for fig in figures)
+    fresh = picture("small", alt="up to 6")[0]
+    fresh.axes[0].plot([0, 10**6])
+    fresh.draw_without_rendering()
+    assert first == second != fresh.axes[0].get_position().bounds
+
+
 def test_scrubber_draws_each_step_once():
     drawn = []
 

@@ -20,9 +20,10 @@ class Gaussian:
     def at(self, u):
         """Latent points (…, d) at quantile coordinates u (…, d); ValueError unless 0 < u < 1: the ends are infinite."""
         u = torch.as_tensor(u, dtype=torch.float32)
-        if not ((u > 0) & (u < 1)).all():
+        eps = torch.special.ndtri(u)
+        if not eps.isfinite().all():
             raise ValueError(f"quantile coordinates must lie strictly between 0 and 1, got {u.min():g} to {u.max():g}.")
-        return self.mean + torch.special.ndtri(u) @ self.scale.T
+        return self.mean + eps @ self.scale.T
 
     def sample(self, n, seed=0):
         """(n, d) draws; the same seed gives the same underlying standard normal numbers for every Gaussian."""

@@ -7,6 +7,7 @@ import io
 from base64 import b64encode
 
 from IPython.display import display
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -20,10 +21,23 @@ class Picture(Figure):
 
     alt = ""
 
+    def keep_layout(self, places=None):
+        """Fix the axes where the layout puts them, or at `places`, what an earlier drawing of the same figure returned.
+
+        Half of the time of a drawing goes into finding the layout, so a figure that moves should find it once.
+        """
+        if places is None or len(places) != len(self.axes):
+            self.draw_without_rendering()
+            places = [ax.get_position(original=True) for ax in self.axes]
+        self.set_layout_engine("none")
+        for ax, place in zip(self.axes, places, strict=True):
+            ax.set_position(place)
+        return places
+
     def png(self, colors=None):
         """The picture as PNG bytes; with `colors`, reduced to that many, which makes stored notebooks small."""
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png")
+        FigureCanvasAgg(self).print_png(buffer, pil_kwargs={"compress_level": 6})  # savefig would draw twice
         if colors is None:
             return buffer.getvalue()
         small = Image.open(buffer).convert("RGB").quantize(colors, method=Image.Quantize.MEDIANCUT, dither=0)

@@ -28,7 +28,7 @@ class Control(ipw.VBox):
     """
 
     def __init__(self, draw, *, name=None, play=None, **inputs):
-        self.draw, self.inputs, self.sentence = draw, inputs, ""
+        self.draw, self.inputs, self.sentence, self.places = draw, inputs, "", None
         self.text, self.error = ipw.HTML(), ipw.HTML()
         self.parts = [*inputs.values(), *self._view(), self.text, self.error]
         if play is not None:
@@ -70,7 +70,10 @@ class Control(ipw.VBox):
         return [self.image]
 
     def _show(self, drawn):
-        self.image.value, self.sentence = drawn if isinstance(drawn, tuple) else (drawn.png(), drawn.alt)
+        if not isinstance(drawn, tuple):
+            self.places = drawn.keep_layout(self.places)
+            drawn = drawn.png(), drawn.alt
+        self.image.value, self.sentence = drawn
 
     def _input(self, name):
         if name not in self.inputs:
@@ -112,6 +115,12 @@ def step_slider(label, low, high, value):
     return ipw.IntSlider(
         value=value, min=low, max=high, description=label, layout=wide, style={"description_width": "8em"}
     )
+
+
+def choice(label, options):
+    """A slider over options, or over (name, value) pairs; JupyterLab would take a dropdown's arrow keys for itself."""
+    wide = ipw.Layout(width="min(100%, 34em)")
+    return ipw.SelectionSlider(options=options, description=label, layout=wide, style={"description_width": "8em"})
 
 
 def latent_sliders(decode, low, high, *, name, scale=8):
@@ -159,7 +168,7 @@ def interpolation(models, x, *, name, scale=5):
         return png_bytes(torch.cat(rows), scale), where
 
     numbers = {end: step_slider(f"{end} image", 0, len(x) - 1, i) for i, end in enumerate(("first", "second"))}
-    return Control(draw, name=name, **numbers, share=slider("share of the way", 0, 1, 0.5))
+    return Control(draw, name=name, **numbers, share=slider("share", 0, 1, 0.5))
 
 
 def scrubber(draw, steps, *, name=None, label="epoch"):
@@ -204,7 +213,7 @@ class _Planes(Control):
         for title, z in self._points(u1, u2).items():
             image = _decode(self.panels[title].model.decode, z[None])
             frames.append((self.maps[title][1](z), png_bytes(image)))
-            places.append(f"{title}: z = ({z[0]:.2f}, {z[1]:.2f})")
+            places.append("{}: z = ({:.2f}, {:.2f})".format(title, *z.tolist()))
         return frames, f"Quantiles {u1:.1f} % and {u2:.1f} %. " + "; ".join(places) + "."
 
     def _show(self, drawn):
