@@ -26,6 +26,11 @@ def test_png_bytes_round_trip():
     assert np.abs(back[1::3, 1::3] - image.numpy()).max() <= 0.5 / 255 + 1e-6
 
 
+def test_pixels_outside_the_range_become_black_and_white():
+    back = np.asarray(Image.open(io.BytesIO(plots.png_bytes(torch.tensor([[-1.0, 2.0]])))))
+    assert back.tolist() == [[0, 255]]
+
+
 def test_a_picture_needs_a_size_and_a_description():
     with pytest.raises(ValueError, match="size must be one of small, wide, tall, got 'huge'"):
         picture("huge", alt="x")
