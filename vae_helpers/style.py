@@ -37,7 +37,7 @@ class Picture(Figure):
     def png(self, colors=None):
         """The picture as PNG bytes; with `colors`, reduced to that many, which makes stored notebooks small."""
         buffer = io.BytesIO()
-        FigureCanvasAgg(self).print_png(buffer, pil_kwargs={"compress_level": 6})  # savefig would draw twice
+        FigureCanvasAgg(self).print_png(buffer)  # savefig would draw twice
         if colors is None:
             return buffer.getvalue()
         small = Image.open(buffer).convert("RGB").quantize(colors, method=Image.Quantize.MEDIANCUT, dither=0)

@@ -103,24 +103,22 @@ class Control(ipw.VBox):
 
 def slider(label, low, high, value, step=0.01):
     """A float slider that also moves with the arrow keys; low, high, value and step in the units of the label."""
-    wide = ipw.Layout(width="min(100%, 34em)")
-    return ipw.FloatSlider(
-        value=value, min=low, max=high, step=step, description=label, layout=wide, style={"description_width": "8em"}
-    )
+    return ipw.FloatSlider(value=value, min=low, max=high, step=step, **_named(label))
 
 
 def step_slider(label, low, high, value):
     """An integer slider, for epochs, steps and the numbers of images."""
-    wide = ipw.Layout(width="min(100%, 34em)")
-    return ipw.IntSlider(
-        value=value, min=low, max=high, description=label, layout=wide, style={"description_width": "8em"}
-    )
+    return ipw.IntSlider(value=value, min=low, max=high, **_named(label))
 
 
 def choice(label, options):
     """A slider over options, or over (name, value) pairs; JupyterLab would take a dropdown's arrow keys for itself."""
+    return ipw.SelectionSlider(options=options, **_named(label))
+
+
+def _named(label):
     wide = ipw.Layout(width="min(100%, 34em)")
-    return ipw.SelectionSlider(options=options, description=label, layout=wide, style={"description_width": "8em"})
+    return {"description": label, "layout": wide, "style": {"description_width": "8em"}}
 
 
 def latent_sliders(decode, low, high, *, name, scale=8):
