@@ -4,6 +4,7 @@ Every claim is a ratio within one run, or a time on this machine printed beside 
 compared run in alternation. Needs MNIST (VAE_DATA) for figures that can be compared with the budgets.
 """
 
+import json
 import runpy
 import statistics
 import sys
@@ -105,7 +106,7 @@ def elbo(data, batch_size=256):
 
 
 def sliders(data, moves=300):
-    """Python-side time per slider move: one decoder, and two decoders under one cursor."""
+    """Python-side time per slider move: one decoder, two decoders under one cursor, and figures of the chapters."""
     from vae_helpers import latent, widgets
 
     model = VAE()
@@ -115,6 +116,9 @@ def sliders(data, moves=300):
         "one decoder": (widgets.latent_sliders(model.decode, [-2, -2], [2, 2], name="bench-1"), "z1", -2, 2),
         "two decoders": (widgets.plane_sliders({"a": panel, "b": panel}, name="bench-2"), "u1", 2.5, 97.5),
     }
+    for name, (source, draw, argument) in FIGURES.items():
+        exec(source, {})
+        controls[name] = widgets._live[draw], argument, -3, 3
     for name, (control, argument, low, high) in controls.items():
         places = np.random.default_rng(0).uniform(low, high, moves)
         times = [seconds(lambda control=control, v=v, a=argument: control.set(**{a: v})) for v in places]
@@ -138,27 +142,59 @@ def explorer(data, moves=200):
 
 
 def lab(data, presses=60):
-    """Key press to changed picture in JupyterLab, in a real browser: one decoder, two, and a matplotlib figure."""
+    """Key press to changed picture in JupyterLab, in a real browser: decoders, figures of the chapters, a scrubber."""
     tools = runpy.run_path(str(TESTS / "browser.py"))
     with (
         tempfile.TemporaryDirectory() as folder,
         tools["browser"]() as chromium,
-        tools["jupyterlab"](Path(folder), list(LAB_CELLS.values())) as url,
+        tools["jupyterlab"](Path(folder), [source for source, _ in LAB_CELLS.values()]) as url,
     ):
         page = chromium.new_page(viewport={"width": 1300, "height": 1600})
         tools["run_all_cells"](page, url, ".jp-CodeCell:last-of-type .jp-OutputArea-output img")
-        for number, name in enumerate(LAB_CELLS):
+        for number, (name, (_, watched)) in enumerate(LAB_CELLS.items()):
             output = page.locator(".jp-CodeCell").nth(number).locator(".jp-OutputArea-output")
-            output.locator("img").last.evaluate(WATCH)
+            output.locator("img").nth(watched).evaluate(WATCH)
             output.locator(".noUi-handle").first.focus()
             for i in range(presses):
-                page.keyboard.press("ArrowRight")
+                page.keyboard.press("ArrowRight" if i % 20 < 10 else "ArrowLeft")  # to and fro
                 page.wait_for_function(f"window.times.length > {i}")
             median = statistics.median(page.evaluate("window.times"))
             print(f"JupyterLab, key press to changed picture, {name}: median {median:.0f} ms (budget 60 ms)")
 
 
+def chapter_cells(chapter, *ids):
+    """The source of some cells of a chapter, so that its own controls are measured."""
+    text = Path(__file__).parents[1].joinpath("notebooks", f"{chapter}.ipynb").read_text(encoding="utf-8")
+    sources = {cell["id"]: "".join(cell["source"]) for cell in json.loads(text)["cells"]}
+    return "\n".join(sources[i] for i in ids)
+
+
 TESTS = Path(__file__).parents[1] / "tests"
+IMPORTS = """import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from scipy import stats
+from vae_helpers import latent, style, widgets
+from vae_helpers.models import VAE
+from vae_helpers.style import COLORS, picture
+plt.style.use("vae_helpers.vae")
+"""
+KL_NORMAL = """
+def kl_normal(mu, sigma, m, s):
+    return np.log(s / sigma) + (sigma**2 + (mu - m) ** 2) / (2 * s**2) - 0.5
+"""
+FIGURES = {
+    "a cloud of points (chapter 02)": (
+        IMPORTS + chapter_cells("02_encode_a_distribution", "cloud", "cloud-control"),
+        "draw_cloud",
+        "mu1",
+    ),
+    "curves and areas (chapter 05)": (
+        IMPORTS + KL_NORMAL + chapter_cells("05_kl_term", "draw-ground", "draw", "control"),
+        "draw_kl",
+        "mu",
+    ),
+}
 MOVES = """moves => {
     const host = document.querySelector("[data-vae-explorer]"), times = [];
     for (let i = 0; i < moves; i++) {
@@ -168,20 +204,28 @@ MOVES = """moves => {
     }
     return times;
 }"""
-LAB_CELLS = {
-    "one decoder": """import torch
-from vae_helpers import latent, style, widgets
-from vae_helpers.models import VAE
-widgets.latent_sliders(VAE().decode, [-40, -40], [40, 40], name="one")""",
-    "two decoders": """codes = latent.standard_normal().sample(2000)
+LAB_CELLS = {  # source, and which of its images changes last
+    "one decoder": (
+        IMPORTS + """widgets.latent_sliders(VAE().decode, [-40, -40], [40, 40], name="one")""",
+        0,
+    ),
+    "two decoders": (
+        """codes = latent.standard_normal().sample(2000)
 panels = {f"seed {s}": latent.Panel(VAE(seed=s), latent.standard_normal(), codes) for s in (1, 2)}
 widgets.plane_sliders(panels, name="two")""",
-    "a figure": """def draw(height):
-    fig, ax = style.picture("small", alt="a line")
-    ax.plot([0, height])
-    ax.set(xlabel="x", ylabel="y", ylim=(0, 2), title=f"up to {height:.2f}")
+        -1,
+    ),
+    **{name: (source, 1) for name, (source, *_) in FIGURES.items()},
+    "a scrubber": (
+        """def still(step):
+    fig, ax = style.picture("small", alt=f"up to {step}")
+    ax.plot([0, step])
     return fig
-widgets.Control(draw, height=widgets.slider("height", 0, 2, 0))""",
+control = widgets.scrubber(still, range(70))
+control.set(step=0)
+control""",
+        0,
+    ),
 }
 WATCH = """image => {
     window.times = [];

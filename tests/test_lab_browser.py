@@ -13,7 +13,7 @@ CELLS = [
 from vae_helpers import latent, widgets
 from vae_helpers.models import VAE
 model, codes = VAE(seed=1), latent.standard_normal().sample(300)
-widgets.latent_sliders(model.decode, [-40, -40], [40, 40], name="one", scale=1)""",
+widgets.latent_sliders(model.decode, [-40, -40], [40, 40], name="one", scale=3)""",
     """panels = {f"seed {s}": latent.Panel(VAE(seed=s), latent.fit_gaussian(s * codes), s * codes) for s in (1, 2)}
 widgets.plane_sliders(panels, name="two")""",
     """def fail(a):
@@ -79,7 +79,7 @@ def test_one_decoder_moves_with_the_arrow_keys(page):
     control = output(page, 0)
     image, handles = control.locator("img"), control.locator(".noUi-handle")
     before = shown(image)
-    assert image.evaluate("image => image.clientWidth == image.naturalWidth")  # not stretched over the cell
+    assert image.evaluate("image => [image.clientWidth, image.clientHeight]") == [84, 84]  # not stretched over the cell
     assert np.abs(before - decoded(VAE(seed=1), [0.0, 0.0])).max() <= 1
     press(page, handles.nth(0), "ArrowRight", 25, "z1 = 10.00, z2 = 0.00")
     press(page, handles.nth(1), "ArrowLeft", 50, "z1 = 10.00, z2 = -20.00")

@@ -12,7 +12,7 @@ from PIL import Image
 from vae_helpers import latent, widgets
 from vae_helpers.models import VAE, Autoencoder
 from vae_helpers.plots import png_bytes
-from vae_helpers.style import picture
+from vae_helpers.style import Picture, picture
 
 
 def grey(value, text="a sentence"):
@@ -87,9 +87,9 @@ def test_latent_sliders_show_the_decoded_image(model):
     control = widgets.latent_sliders(model.decode, [-2, -3], [2, 3], name="decode", scale=2)
     control.set(z1=1.0, z2=-0.5)
     expected = model.decode(torch.tensor([[1.0, -0.5]])).detach().reshape(28, 28).numpy() * 255
-    shown = pixels(control.image.value)
-    assert shown.shape == (56, 56)
-    assert np.abs(shown[::2, ::2] - expected).max() <= 1 and np.abs(shown[1::2, 1::2] - expected).max() <= 1
+    assert np.abs(pixels(control.image.value) - expected).max() <= 1
+    still = pixels(control.still())
+    assert still.shape == (56, 56) and np.abs(still[1::2, 1::2] - expected).max() <= 1
     assert "z1 = 1.00, z2 = -0.50" in control.text.value
 
 
@@ -116,10 +116,10 @@ def test_the_cursor_sits_on_the_code_it_names(model):
     picture_pixels = pixels(png)
     height, width = picture_pixels.shape
     for z in codes[:4]:
-        x, y = place(z)
+        x, y = place(*z.tolist())
         around = picture_pixels[int(y * height) - 2 : int(y * height) + 3, int(x * width) - 2 : int(x * width) + 3]
         assert around.min() < 200  # a dot was drawn there
-    assert place(codes[0])[0] < place(codes[1])[0] and place(codes[0])[1] > place(codes[1])[1]
+    assert place(-1, -1)[0] < place(1, 1)[0] and place(-1, -1)[1] > place(1, 1)[1]
 
 
 def test_without_a_kernel_there_is_a_picture_and_a_sentence(model, monkeypatch):
@@ -131,36 +131,65 @@ def test_without_a_kernel_there_is_a_picture_and_a_sentence(model, monkeypatch):
     assert shown["text/plain"] == shown["metadata"]["image/png"]["alt"] == control.sentence != ""
 
 
-def test_a_moving_figure_keeps_its_layout():
-    figures = []
+def test_a_control_of_a_moving_figure_sends_the_ground_once():
+    fig, ax = picture("small", alt="axes")
+    ax.set(xlim=(0, 1), ylim=(0, 1))
 
-    def draw(scale):
-        fig, ax = picture("small", alt=f"up to {scale}")
-        ax.plot([0, 10**scale])  # the numbers on the axis grow wider
-        figures.append(fig)
+    @fig.moving
+    def draw(ax, height):
+        ax.plot([0, 1], [height, height], color="red")
+        ax.set_title(f"height {height:.1f}")
+        return f"A line at {height:.1f}."
+
+    control = widgets.Control(draw, height=widgets.slider("height", 0, 1, 0.2))
+    ground, over = control.image.value, control.layer.value
+    sent = []
+    control.image.observe(lambda change: sent.append(change), names="value")
+    control.set(height=0.7)
+    assert not sent and bytes(control.image.value) == bytes(ground) and control.layer.value != over
+    assert control.sentence == "A line at 0.7."
+    draw(0.4)  # the figure is shown elsewhere; the control still knows its own state
+    assert np.array_equal(pixels(control.still()), pixels(draw(0.7).png()))
+    assert not np.array_equal(pixels(draw(0.4).png()), pixels(control.still()))
+
+
+def test_a_control_that_stops_drawing_figures_clears_the_layer():
+    fig, _ = picture("small", alt="axes")
+    moving = fig.moving(lambda ax, height: ax.plot([0, height], color="red") and "a line")
+    control = widgets.Control(lambda a: moving(a) if a < 0.5 else grey(a), a=widgets.slider("a", 0, 1, 0.0))
+    assert b"path" in bytes(control.layer.value)
+    control.set(a=1.0)
+    assert b"path" not in bytes(control.layer.value) and pixels(control.image.value).min() == 255
+
+
+def test_a_figure_that_does_not_move_is_drawn_whole():
+    def draw(a):
+        fig, ax = picture("small", alt=f"up to {a}")
+        ax.plot([0, a])
         return fig
 
-    control = widgets.Control(draw, scale=widgets.step_slider("scale", 0, 6, 0))
-    control.set(scale=6)
-    first, second = (fig.axes[0].get_position().bounds for fig in figures)
-    fresh = picture("small", alt="up to 6")[0]
-    fresh.axes[0].plot([0, 10**6])
-    fresh.draw_without_rendering()
-    assert first == second != fresh.axes[0].get_position().bounds
+    control = widgets.Control(draw, a=widgets.slider("a", 0, 1, 1.0))
+    assert np.array_equal(pixels(control.image.value), pixels(draw(1.0).png()))
+    assert b"path" not in bytes(control.layer.value) and isinstance(control.drawn, Picture)
 
 
 def test_scrubber_draws_each_step_once():
-    drawn = []
+    calls = []
 
     def at(epoch):
-        drawn.append(epoch)
-        fig, _ = picture("small", alt=f"epoch {epoch}")
+        calls.append(epoch)
+        fig, ax = picture("small", alt=f"epoch {epoch}")
+        ax.plot([0, epoch])
         return fig
 
-    control = widgets.scrubber(at, [1, 2, 3])
-    control.set(epoch=1)
-    control.set(epoch=3)
-    assert drawn == [3, 1] and control.sentence == "epoch 3"
+    control = widgets.scrubber(at, [1, 5, 9])
+    assert control.sentence == "epoch 9"
+    before = control.image.value
+    control.set(step=1)
+    control.set(step=5)
+    assert calls == [1, 5, 9] and control.sentence == "epoch 5" and control.image.value != before
+    play = control.parts[0]
+    assert (play.min, play.max, play.value) == (0, 2, 2) and play.linked.target == (control.inputs["step"], "index")
 
 
 def test_interpolation_decodes_the_point_in_between(model):

@@ -23,12 +23,16 @@ class Gaussian:
         eps = torch.special.ndtri(u)
         if not eps.isfinite().all():
             raise ValueError(f"quantile coordinates must lie strictly between 0 and 1, got {u.min():g} to {u.max():g}.")
+        return self.push(eps)
+
+    def push(self, eps):
+        """Latent points (…, d) from standard normal coordinates eps (…, d): mean + scale · eps."""
         return self.mean + eps @ self.scale.T
 
     def sample(self, n, seed=0):
         """(n, d) draws; the same seed gives the same underlying standard normal numbers for every Gaussian."""
         eps = torch.randn(n, len(self.mean), generator=torch.Generator().manual_seed(seed))
-        return self.mean + eps @ self.scale.T
+        return self.push(eps)
 
 
 def standard_normal(latent_dim=2):

@@ -1,6 +1,8 @@
 """Arrays in, Picture out. Nothing here knows a model or trains one."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import torch
@@ -10,6 +12,7 @@ from PIL import Image
 from vae_helpers.style import COLORS, picture
 
 SIDE = 28  # pixels along the edge of an image
+pack = struct.Struct(">I").pack
 
 
 def image_grid(x, columns, pad=1):
@@ -23,11 +26,25 @@ def image_grid(x, columns, pad=1):
     return make_grid(tiles, nrow=columns, padding=pad, pad_value=0.35)[0]
 
 
-def png_bytes(image, scale=1):
-    """A grey image as PNG bytes, each pixel enlarged `scale` times; image: (height, width) in [0, 1]."""
-    pixels = np.rint(torch.as_tensor(image).detach().numpy().clip(0, 1) * 255).astype(np.uint8)
-    buffer, level = io.BytesIO(), int(scale > 1)  # a small picture is made twice as fast when it is stored as it is
-    Image.fromarray(pixels.repeat(scale, 0).repeat(scale, 1)).save(buffer, format="png", compress_level=level)
+def png_bytes(image):
+    """A grey image as PNG bytes; image: (height, width) in [0, 1]. Written here since PIL takes a fifth of a move."""
+    image = torch.as_tensor(image).detach()
+    height, width = image.shape
+    rows = np.zeros((height, width + 1), np.uint8)  # each row begins with its filter: none
+    rows[:, 1:] = (image.clamp(0, 1) * 255 + 0.5).numpy()
+    header = struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0)  # 8 bits, grey
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 0)), (b"IEND", b""))
+    parts = (pack(len(data)) + kind + data + pack(zlib.crc32(kind + data)) for kind, data in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def enlarged(png, width=None):
+    """The picture in PNG bytes, its pixels made squares so that it becomes `width` pixels wide, or as it is."""
+    if not png or width is None:
+        return png
+    image = Image.open(io.BytesIO(png))
+    image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.NEAREST)
+    image.save(buffer := io.BytesIO(), format="png", optimize=True)
     return buffer.getvalue()
 
 
@@ -61,7 +78,7 @@ def show_codes(panels, *, alt, labels=None, limits=None, limit=5000):
 
 
 def codes_map(panel, inches=3.0):
-    """A square scatter of a latent.Panel as PNG bytes, and the function from a latent point to its place in it.
+    """A square scatter of a latent.Panel as PNG bytes, and the function place(z1, z2) of a latent point in it.
 
     The place is (x, y) as fractions of the picture's width and height, from the top left corner.
     """
@@ -69,11 +86,10 @@ def codes_map(panel, inches=3.0):
     fig.set_size_inches(inches, inches)
     draw_panel(ax, panel)
     fig.keep_layout()
-    to_place = (ax.transData + fig.transFigure.inverted()).get_matrix()
+    (a, _, left), (_, b, bottom), _ = (ax.transData + fig.transFigure.inverted()).get_matrix().tolist()
 
-    def place(z):
-        x, y, _ = to_place @ (float(z[0]), float(z[1]), 1)
-        return x, 1 - y
+    def place(z1, z2):
+        return left + a * z1, 1 - bottom - b * z2
 
     return fig.png(), place
 

@@ -7,14 +7,14 @@ closes the old one; where no kernel runs, a reader sees the picture and the sent
 
 import html
 from base64 import b64encode
-from functools import lru_cache
+from statistics import NormalDist
 
 import ipywidgets as ipw
 import torch
 from IPython.display import display
 
-from vae_helpers.plots import SIDE, codes_map, png_bytes, show_cursors
-from vae_helpers.style import COLORS
+from vae_helpers.plots import SIDE, codes_map, enlarged, png_bytes, show_cursors
+from vae_helpers.style import COLORS, Picture
 
 _live = {}  # name → control: a cell that runs again replaces what it made before
 
@@ -22,15 +22,16 @@ _live = {}  # name → control: a cell that runs again replaces what it made bef
 class Control(ipw.VBox):
     """Inputs around draw(**values), which returns a Picture, or a pair (PNG bytes, sentence).
 
-    inputs: ipywidgets by the name of the argument that they feed. play: the name of an integer input that a play
+    inputs: ipywidgets by the name of the argument that they feed. play: the name of an input in steps that a play
     button runs through. name: what identifies the control when its cell runs again (the name of `draw` by default).
-    `values` reads the state, `set(...)` changes it, `sentence` says in words what the picture shows.
+    width: of the picture on the page, in pixels, where it is not its own. `values` reads the state, `set(...)` changes
+    it, `sentence` says in words what the picture shows.
     """
 
-    def __init__(self, draw, *, name=None, play=None, **inputs):
-        self.draw, self.inputs, self.sentence, self.places = draw, inputs, "", None
+    def __init__(self, draw, *, name=None, play=None, width=None, **inputs):
+        self.draw, self.inputs, self.width, self.drawn, self.sentence = draw, inputs, width, None, ""
         self.text, self.error = ipw.HTML(), ipw.HTML()
-        self.parts = [*inputs.values(), *self._view(), self.text, self.error]
+        self.parts = [*inputs.values(), *self._view(), self.text, self.error, _sheet()]
         if play is not None:
             self.parts.insert(0, _play_button(self._input(play)))
         super().__init__(self.parts, layout=ipw.Layout(align_items="flex-start"))  # else the picture is stretched
@@ -63,17 +64,23 @@ class Control(ipw.VBox):
 
     def still(self):
         """PNG bytes for readers without a kernel: the picture as it stands."""
-        return self.image.value
+        self._redraw()  # a figure may be shared, and have moved since
+        if isinstance(self.drawn, Picture):
+            return self.drawn.png()
+        return enlarged(self.image.value, self.width)
 
     def _view(self):
-        self.image = ipw.Image(format="png", layout=ipw.Layout(max_width="100%", object_fit="contain"))
-        return [self.image]
+        self.image = _image(None if self.width is None else f"{self.width}px", sharp=self.width is not None)
+        self.layer = _image("100%", kind="svg+xml")
+        return [_stack(self.image, self.layer)]
 
     def _show(self, drawn):
-        if not isinstance(drawn, tuple):
-            self.places = drawn.keep_layout(self.places)
-            drawn = drawn.png(), drawn.alt
-        self.image.value, self.sentence = drawn
+        if isinstance(drawn, Picture):
+            self.image.value, over = drawn.layers()
+            self.layer.value, self.sentence = over or _NOTHING, drawn.alt
+        else:
+            self.layer.value = _NOTHING
+            self.image.value, self.sentence = drawn
 
     def _input(self, name):
         if name not in self.inputs:
@@ -82,20 +89,22 @@ class Control(ipw.VBox):
 
     def _redraw(self, change=None):
         try:
-            self._show(self.draw(**self.values))
+            self.drawn = self.draw(**self.values)
+            self._show(self.drawn)
         except Exception as error:  # nothing stands above a callback: what it raises would vanish
             self.error.value = f"<b>{html.escape(type(error).__name__)}</b>: {html.escape(str(error))}"
         else:
             self.text.value, self.error.value = html.escape(self.sentence), ""
 
     def _ipython_display_(self, **kwargs):
+        still = self.still()
         bundle = {
             "application/vnd.jupyter.widget-view+json": {
                 "model_id": self.model_id,
                 "version_major": 2,
                 "version_minor": 0,
             },
-            "image/png": b64encode(self.still()).decode(),
+            "image/png": b64encode(still).decode(),
             "text/plain": self.sentence,
         }
         display(bundle, metadata={"image/png": {"alt": self.sentence}}, raw=True)
@@ -130,11 +139,11 @@ def latent_sliders(decode, low, high, *, name, scale=8):
     def draw(**values):
         image = _decode(decode, torch.tensor([list(values.values())]))
         place = ", ".join(f"z{i} = {value:.2f}" for i, value in enumerate(values.values(), start=1))
-        return png_bytes(image, scale), f"Decoded at {place}; mean brightness {image.mean():.2f}."
+        return png_bytes(image), f"Decoded at {place}; mean brightness {image.mean():.2f}."
 
     ends = enumerate(zip(torch.as_tensor(low).tolist(), torch.as_tensor(high).tolist(), strict=True), start=1)
     inputs = {f"z{i}": slider(f"z{i}", a, b, (a + b) / 2, step=(b - a) / 200) for i, (a, b) in ends}
-    return Control(draw, name=name, **inputs)
+    return Control(draw, name=name, width=scale * SIDE, **inputs)
 
 
 def plane_sliders(panels, *, name):
@@ -163,17 +172,18 @@ def interpolation(models, x, *, name, scale=5):
             ends = [x[first].reshape(SIDE, SIDE), x[second].reshape(SIDE, SIDE)]
             rows.append(torch.cat([ends[0], _decode(model.decode, z[None]), ends[1]], dim=1))
         where = f"Image {first}, the point {share:.0%} of the way, image {second}; rows: {', '.join(models)}."
-        return png_bytes(torch.cat(rows), scale), where
+        return png_bytes(torch.cat(rows)), where
 
     numbers = {end: step_slider(f"{end} image", 0, len(x) - 1, i) for i, end in enumerate(("first", "second"))}
-    return Control(draw, name=name, **numbers, share=slider("share", 0, 1, 0.5))
+    return Control(draw, name=name, width=3 * scale * SIDE, **numbers, share=slider("share", 0, 1, 0.5))
 
 
 def scrubber(draw, steps, *, name=None, label="epoch"):
-    """A play button and a slider over draw(step), for whole numbers from steps[0] to steps[-1]; each is drawn once."""
-    drawn = lru_cache(maxsize=None)(draw)
-    inputs = {draw.__code__.co_varnames[0]: step_slider(label, steps[0], steps[-1], steps[-1])}
-    return Control(drawn, name=name or draw.__qualname__, play=next(iter(inputs)), **inputs)
+    """A play button and a slider over the steps; draw(step) is called for all of them now, so each comes at once."""
+    frames = {step: (picture.png(), picture.alt) for step in steps for picture in [draw(step)]}
+    inputs = {"step": choice(label, list(steps))}
+    inputs["step"].index = len(frames) - 1
+    return Control(lambda step: frames[step], name=name or draw.__qualname__, play="step", **inputs)
 
 
 class _Planes(Control):
@@ -189,42 +199,56 @@ class _Planes(Control):
         return show_cursors(self.panels, self._points(**self.values), alt=self.sentence).png()
 
     def _view(self):
-        square = {"width": "300px", "height": "300px"}
-        self.dots = [ipw.HTML(layout=ipw.Layout(grid_area="1 / 1 / 2 / 2", margin="0", **square)) for _ in self.panels]
-        self.images = [
-            ipw.Image(format="png", layout=ipw.Layout(margin="0 24px 0 0", width="180px")) for _ in self.panels
-        ]
+        self.dots = [_image("300px", kind="svg+xml") for _ in self.panels]
+        self.images = [_image("180px", sharp=True) for _ in self.panels]
         blocks = []
         for (title, (png, _)), dot, image in zip(self.maps.items(), self.dots, self.images, strict=True):
-            codes = ipw.Image(value=png, layout=ipw.Layout(grid_area="1 / 1 / 2 / 2", margin="0", **square))
-            stack = ipw.GridBox([codes, dot], layout=ipw.Layout(grid_template_columns="300px"))
-            row = ipw.HBox([stack, image], layout=ipw.Layout(align_items="center"))
+            codes, image.layout.margin = _image("300px"), "0 24px 0 0"
+            codes.value = png
+            row = ipw.HBox([_stack(codes, dot), image], layout=ipw.Layout(align_items="center"))
             blocks.append(ipw.VBox([ipw.HTML(f"<b>{html.escape(title)}</b>"), row]))
         return [ipw.HBox(blocks, layout=ipw.Layout(flex_flow="row wrap"))]
 
     def _points(self, u1, u2):
-        u = torch.tensor([u1, u2]) / 100
-        return {title: panel.gaussian.at(u) for title, panel in self.panels.items()}
+        eps = torch.tensor([NormalDist().inv_cdf(u / 100) for u in (u1, u2)])
+        return {title: panel.gaussian.push(eps) for title, panel in self.panels.items()}
 
     def _at(self, u1, u2):
         frames, places = [], []
         for title, z in self._points(u1, u2).items():
+            z1, z2 = z.tolist()
             image = _decode(self.panels[title].model.decode, z[None])
-            frames.append((self.maps[title][1](z), png_bytes(image)))
-            places.append("{}: z = ({:.2f}, {:.2f})".format(title, *z.tolist()))
-        return frames, f"Quantiles {u1:.1f} % and {u2:.1f} %. " + "; ".join(places) + "."
+            frames.append((self.maps[title][1](z1, z2), png_bytes(image)))
+            places.append(f"{title}: z = ({z1:.2f}, {z2:.2f})")
+        return frames, f"Quantiles {u1:.1f} % and {u2:.1f} %. {'; '.join(places)}."
 
     def _show(self, drawn):
         frames, self.sentence = drawn
         for ((x, y), png), dot, image in zip(frames, self.dots, self.images, strict=True):
-            dot.value = _CURSOR.format(x=300 * x, y=300 * y, color=COLORS["data"])
+            dot.value = _CURSOR.format(x=300 * x, y=300 * y, color=COLORS["data"]).encode()
             image.value = png
 
 
+_NOTHING = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 _CURSOR = (
-    '<svg width="300" height="300" style="display:block"><circle cx="{x:.1f}" cy="{y:.1f}" r="7" '
+    '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="300"><circle cx="{x:.1f}" cy="{y:.1f}" r="7" '
     'fill="{color}" stroke="white" stroke-width="2"/></svg>'
 )
+
+
+def _sheet():
+    """Pictures of few pixels are enlarged as squares, not as a blur."""
+    return ipw.HTML("<style>.vae-pixels { image-rendering: pixelated; }</style>", layout=ipw.Layout(display="none"))
+
+
+def _image(width, kind="png", sharp=False):
+    image = ipw.Image(format=kind, layout=ipw.Layout(width=width, max_width="100%", margin="0", grid_area="1 / 1"))
+    return image.add_class("vae-pixels") if sharp else image
+
+
+def _stack(below, above):
+    columns = "minmax(0, max-content)"  # as wide as the picture, or as the page where that is narrower
+    return ipw.GridBox([below, above], layout=ipw.Layout(grid_template_columns=columns, max_width="100%"))
 
 
 def _decode(decode, z):
@@ -233,8 +257,12 @@ def _decode(decode, z):
 
 
 def _play_button(widget):
-    play = ipw.Play(value=widget.value, min=widget.min, max=widget.max, interval=400)
-    play.linked = ipw.jslink((play, "value"), (widget, "value"))
+    if isinstance(widget, ipw.SelectionSlider):
+        play = ipw.Play(value=widget.index, min=0, max=len(widget.options) - 1, interval=400)
+        play.linked = ipw.jslink((play, "value"), (widget, "index"))
+    else:
+        play = ipw.Play(value=widget.value, min=widget.min, max=widget.max, interval=400)
+        play.linked = ipw.jslink((play, "value"), (widget, "value"))
     return play
 
 

@@ -1,0 +1,112 @@
+"""Figures that move: what a call drew is replaced, what it left alone stands still, and the layers are the whole."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vae_helpers.style import picture
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+
+
+@pytest.fixture
+def still():
+    """A figure with axes and a curve that stands still."""
+    fig, ax = picture("small", alt="axes")
+    ax.plot([0, 1], [0, 1], color="black")
+    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="x", title="at first")
+    return fig, ax
+
+
+def test_a_call_replaces_what_the_last_one_drew(still):
+    fig, ax = still
+    lines = []
+
+    @fig.moving
+    def draw(ax, height, *, color="red"):
+        lines[:] = ax.plot([0, 1], [height] * 2, color=color)
+        ax.text(0.5, height, "here")
+        return f"A line at {height}."
+
+    assert draw.__name__ == "draw" and draw(0.2) is fig and fig.alt == "A line at 0.2."
+    first = fig.png()
+    draw(0.9, color="blue")
+    assert len(ax.lines) == 2 and len(ax.texts) == 1 and ax.lines[1] is lines[0]
+    assert fig.png() != first
+    draw(0.2)
+    assert np.array_equal(pixels(fig.png()), pixels(first))
+
+
+def test_the_ground_holds_what_stands_still_and_the_svg_the_rest(still):
+    fig, _ = still
+    empty = picture("small", alt="axes")[0]
+    empty.axes[0].plot([0, 1], [0, 1], color="black")
+    empty.axes[0].set(xlim=(0, 1), ylim=(0, 1), xlabel="x", title=" ")
+    draw = fig.moving(lambda ax, h: ax.plot([0, 1], [h] * 2, color="#ff0000") and ax.set_title(f"{h:.1f}").get_text())
+    ground, over = draw(0.5).layers()
+    assert np.array_equal(pixels(ground), pixels(empty.png()))
+    assert b"#ff0000" in over and b"<!-- 0.5 -->" in over and b"<!-- x -->" not in over
+    again, other = draw(0.8).layers()
+    assert again is ground and b"<!-- 0.8 -->" in other and b"<!-- 0.5 -->" not in other
+
+
+def test_the_svg_has_the_proportions_and_places_of_the_ground(still):
+    fig, _ = still
+    ground, over = fig.moving(lambda ax: ax.plot([0.25], [0.5], "s", color="#ff0000", ms=6) and "a square")().layers()
+    height, width, _ = pixels(ground).shape
+    box = [float(n) for n in re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', over).groups()]
+    assert box[0] / box[1] == pytest.approx(width / height, rel=2e-3)
+    x, y = (float(n) for n in re.search(rb'<use[^>]* x="([\d.]+)" y="([\d.]+)"', over).groups())
+    red = (pixels(fig.png()) == [255, 0, 0]).all(axis=2).nonzero()
+    assert red[1].mean() / width == pytest.approx(x / box[0], abs=2e-3)
+    assert red[0].mean() / height == pytest.approx(y / box[1], abs=3e-3)
+
+
+def test_what_a_call_changes_leaves_the_ground(still):
+    fig, _ = still
+    limit = {"high": 1}
+
+    @fig.moving
+    def draw(ax):
+        ax.set_ylim(0, limit["high"])
+        return "an axis"
+
+    first, _ = draw().layers()
+    limit["high"] = 100
+    second, over = draw().layers()
+    assert b"<!-- 100 -->" in over
+    third, _ = draw().layers()
+    assert second is third and not np.array_equal(pixels(first), pixels(second))
+
+
+def test_axes_do_not_move_when_the_drawing_grows(still):
+    fig, _ = still
+    draw = fig.moving(lambda ax, words: ax.text(0.5, 0.5, words) and words)
+    before = draw("short").axes[0].get_position().bounds
+    assert draw("long " * 40).axes[0].get_position().bounds == before
+
+
+def test_a_drawing_that_fails_leaves_nothing_behind(still):
+    fig, ax = still
+
+    @fig.moving
+    def draw(ax, height):
+        ax.plot([0, 1], [height] * 2, color="red")
+        if height > 0.5:
+            raise RuntimeError("too high")
+        return "a line"
+
+    first = draw(0.1).png()
+    with pytest.raises(RuntimeError, match="too high"):
+        draw(0.9)
+    assert np.array_equal(pixels(draw(0.1).png()), pixels(first)) and len(ax.lines) == 2
+
+
+def test_a_figure_that_does_not_move_is_one_layer(still):
+    fig, _ = still
+    assert fig.layers() == (fig.png(), b"")
