@@ -4,6 +4,7 @@ Notebooks call `plt.style.use("vae_helpers.vae")` once; the sheet holds fonts, l
 """
 
 import io
+import re
 from base64 import b64encode
 from functools import wraps
 
@@ -58,9 +59,9 @@ class Picture(Figure):
             ax.set_position(place)
 
     def layers(self):
-        """What stands still as PNG bytes, and over it what moves as SVG bytes: after a move only the second differs."""
+        """What stands still as PNG bytes, and over it what moves as SVG: after a move only the second differs."""
         if self._standing is None:
-            return self.png(), b""
+            return self.png(), ""
         if self._ground is None:
             for part in self._moving_parts():
                 part.set_animated(True)  # which Agg leaves out
@@ -102,7 +103,7 @@ class Picture(Figure):
             part.draw(renderer)
         renderer.finalize()
         self.dpi = dpi
-        return text.getvalue().encode()
+        return re.sub(r".*?(<svg.*?>).*?</defs>", r"\1", text.getvalue(), count=1, flags=re.DOTALL)
 
     def _ipython_display_(self):
         bundle = {"image/png": b64encode(self.png(colors=256)).decode(), "text/plain": self.alt}

@@ -64,22 +64,22 @@ class Control(ipw.VBox):
 
     def still(self):
         """PNG bytes for readers without a kernel: the picture as it stands."""
-        self._redraw()  # a figure may be shared, and have moved since
         if isinstance(self.drawn, Picture):
+            self._redraw()  # another call may have moved the figure since
             return self.drawn.png()
         return enlarged(self.image.value, self.width)
 
     def _view(self):
         self.image = _image(None if self.width is None else f"{self.width}px", sharp=self.width is not None)
-        self.layer = _image("100%", kind="svg+xml")
+        self.layer = _layer()
         return [_stack(self.image, self.layer)]
 
     def _show(self, drawn):
         if isinstance(drawn, Picture):
-            self.image.value, over = drawn.layers()
-            self.layer.value, self.sentence = over or _NOTHING, drawn.alt
+            self.image.value, self.layer.value = drawn.layers()
+            self.sentence = drawn.alt
         else:
-            self.layer.value = _NOTHING
+            self.layer.value = ""
             self.image.value, self.sentence = drawn
 
     def _input(self, name):
@@ -199,7 +199,7 @@ class _Planes(Control):
         return show_cursors(self.panels, self._points(**self.values), alt=self.sentence).png()
 
     def _view(self):
-        self.dots = [_image("300px", kind="svg+xml") for _ in self.panels]
+        self.dots = [_layer() for _ in self.panels]
         self.images = [_image("180px", sharp=True) for _ in self.panels]
         blocks = []
         for (title, (png, _)), dot, image in zip(self.maps.items(), self.dots, self.images, strict=True):
@@ -224,26 +224,35 @@ class _Planes(Control):
 
     def _show(self, drawn):
         frames, self.sentence = drawn
-        for ((x, y), png), dot, image in zip(frames, self.dots, self.images, strict=True):
-            dot.value = _CURSOR.format(x=300 * x, y=300 * y, color=COLORS["data"]).encode()
-            image.value = png
+        for (_, png), image in zip(frames, self.images, strict=True):
+            image.value = png  # first, since a browser decodes it on the side
+        for ((x, y), _), dot in zip(frames, self.dots, strict=True):
+            dot.value = _CURSOR.format(x=300 * x, y=300 * y, color=COLORS["data"])
 
 
-_NOTHING = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 _CURSOR = (
-    '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="300"><circle cx="{x:.1f}" cy="{y:.1f}" r="7" '
-    'fill="{color}" stroke="white" stroke-width="2"/></svg>'
+    '<svg viewBox="0 0 300 300"><circle cx="{x:.1f}" cy="{y:.1f}" r="7" fill="{color}" stroke="white" '
+    'stroke-width="2"/></svg>'
 )
+_SHEET = """<style>
+.vae-pixels { image-rendering: pixelated; }
+.vae-layer .widget-html-content { line-height: 0; }
+.vae-layer svg { width: 100%; height: auto; stroke-linejoin: round; stroke-linecap: butt; }
+</style>"""
 
 
 def _sheet():
-    """Pictures of few pixels are enlarged as squares, not as a blur."""
-    return ipw.HTML("<style>.vae-pixels { image-rendering: pixelated; }</style>", layout=ipw.Layout(display="none"))
+    return ipw.HTML(_SHEET, layout=ipw.Layout(display="none"))
 
 
-def _image(width, kind="png", sharp=False):
-    image = ipw.Image(format=kind, layout=ipw.Layout(width=width, max_width="100%", margin="0", grid_area="1 / 1"))
+def _image(width, sharp=False):
+    image = ipw.Image(format="png", layout=ipw.Layout(width=width, max_width="100%", margin="0", grid_area="1 / 1"))
     return image.add_class("vae-pixels") if sharp else image
+
+
+def _layer():
+    """What lies over a picture: SVG of the same proportions."""
+    return ipw.HTML(layout=ipw.Layout(width="100%", margin="0", grid_area="1 / 1")).add_class("vae-layer")
 
 
 def _stack(below, above):
