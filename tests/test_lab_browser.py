@@ -25,6 +25,15 @@ def counted(a, b):
     calls.append(a)
     return widgets.png_bytes(torch.full((28, 28), a)), f"counted at {a:.1f}, {b}"
 widgets.Control(counted, a=widgets.slider("a", 0, 1, 0, step=0.1), b=widgets.choice("b", ["left", "right"]))""",
+    """from vae_helpers.style import picture
+fig, ax = picture("wide", alt="a field")
+ax.set(xlim=(0, 1), ylim=(0, 1))
+
+@fig.moving
+def mark(ax, x):
+    ax.plot([x], [0.5], "s", color="#ff0000", ms=9)
+    return f"marked at {x:.1f}"
+widgets.Control(mark, x=widgets.slider("x", 0, 1, 0.2, step=0.1))""",
     """from ipywidgets.widgets import widget
 print(len(widget._instances), calls)""",
 ]
@@ -108,20 +117,43 @@ def test_cells_run_twenty_times_leave_nothing_behind(page):
     for _ in range(20):
         for number in (0, 1, 3):
             page.evaluate(RUN_CELL, number)
-        counts.append(page.evaluate(RUN_CELL, 4).split()[0])
+        counts.append(page.evaluate(RUN_CELL, 5).split()[0])
     assert counts[-1] == counts[0]
     assert [output(page, number).locator("img").count() for number in (0, 1, 3)] == [1, 4, 1]
     press(page, output(page, 3).locator(".noUi-handle").first, "ArrowRight", 1, "counted at 0.1, left")
-    assert page.evaluate(RUN_CELL, 4).split(maxsplit=1)[1].strip() == "[0.0, 0.1]"  # one callback, called once
+    assert page.evaluate(RUN_CELL, 5).split(maxsplit=1)[1].strip() == "[0.0, 0.1]"  # one callback, called once
 
 
 def test_a_choice_is_made_with_the_arrow_keys(page):
     press(page, output(page, 3).locator(".noUi-handle").last, "ArrowRight", 1, "counted at 0.1, right")
 
 
+def boxes(control):
+    """Where the ground of a figure, the layer over it, and the red square in that layer stand on the page."""
+    parts = (control.locator("img"), control.locator(".vae-layer svg"), control.locator(".vae-layer svg use"))
+    return [part.bounding_box() for part in parts]
+
+
+@pytest.mark.parametrize("width", [1300, 700])
+def test_what_moves_in_a_figure_lies_over_what_stands_still(page, width):
+    page.set_viewport_size({"width": width, "height": 1600})
+    control = output(page, 4)
+    handle, ground = control.locator(".noUi-handle"), control.locator("img").get_attribute("src")
+    handle.focus()
+    page.keyboard.press("Home")
+    page.wait_for_selector("text=marked at 0.0")
+    left = boxes(control)[2]["x"]
+    press(page, handle, "ArrowRight", 10, "marked at 1.0")
+    below, above, mark = boxes(control)
+    assert all(abs(below[side] - above[side]) <= 1 for side in below)
+    axes = 0.9 * below["width"]  # nearly all of the picture's width
+    assert axes < mark["x"] - left < below["width"] and mark["x"] + mark["width"] <= below["x"] + below["width"]
+    assert control.locator("img").get_attribute("src") == ground  # sent once
+
+
 def test_nothing_overflows_at_700_pixels(page):
     page.set_viewport_size({"width": 700, "height": 1200})
-    for number in (0, 1):
+    for number in (0, 1, 4):
         box = output(page, number).first
         assert box.evaluate("e => e.scrollWidth - e.clientWidth") <= 2
 
