@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vae_helpers.style import picture
+from vae_helpers.style import SIZES, picture
 
 
 def pixels(png):
@@ -62,6 +62,7 @@ def test_the_svg_has_the_proportions_and_places_of_the_ground(still):
     ground, over = fig.moving(lambda ax: ax.plot([0.25], [0.5], "s", color="#ff0000", ms=6) and "a square")().layers()
     height, width, _ = pixels(ground).shape
     box = [float(n) for n in re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', over).groups()]
+    assert box == pytest.approx([72 * inches for inches in SIZES["small"]])  # points, as all sizes in the SVG
     assert box[0] / box[1] == pytest.approx(width / height, rel=2e-3)
     x, y = (float(n) for n in re.search(r'<use[^>]* x="([\d.]+)" y="([\d.]+)"', over).groups())
     red = (pixels(fig.png()) == [255, 0, 0]).all(axis=2).nonzero()
@@ -86,11 +87,21 @@ def test_what_a_call_changes_leaves_the_ground(still):
     assert second is third and not np.array_equal(pixels(first), pixels(second))
 
 
-def test_axes_do_not_move_when_the_drawing_grows(still):
+def test_axes_do_not_move_when_a_label_grows(still):
     fig, _ = still
-    draw = fig.moving(lambda ax, words: ax.text(0.5, 0.5, words) and words)
-    before = draw("short").axes[0].get_position().bounds
-    assert draw("long " * 40).axes[0].get_position().bounds == before
+    draw = fig.moving(lambda ax, label: ax.set_ylabel(label).get_text())
+    draw("one line").png()
+    before = fig.axes[0].get_position().bounds
+    draw("one\nand\ntwo\nmore").png()
+    assert fig.axes[0].get_position().bounds == before
+
+
+def test_limits_stand_still():
+    fig, ax = picture("small", alt="free limits")
+    ax.plot([0, 1], [0, 1])
+    limits = ax.get_xlim(), ax.get_ylim()
+    fig.moving(lambda ax: ax.plot([0, 9], [0, 9]) and "a long line")().png()
+    assert (ax.get_xlim(), ax.get_ylim()) == limits
 
 
 def test_a_drawing_that_fails_leaves_nothing_behind(still):
