@@ -28,6 +28,12 @@ def test_png_bytes_round_trip():
     assert np.abs(back - image[:20].numpy()).max() <= 0.5 / 255 + 1e-6
 
 
+@pytest.mark.parametrize("image", [torch.zeros(3, 4, 4), torch.zeros(0, 4), torch.zeros(4, 4, dtype=torch.uint8)])
+def test_only_grey_floats_make_a_png(image):
+    with pytest.raises(ValueError, match=r"image must be \(height, width\) of floats in \[0, 1\]"):
+        plots.png_bytes(image)
+
+
 def test_enlarged_pixels_are_squares():
     image = torch.rand(4, 6, generator=torch.Generator().manual_seed(0))
     png = plots.png_bytes(image)
@@ -44,7 +50,7 @@ def test_pixels_outside_the_range_become_black_and_white():
 def test_a_picture_needs_a_size_and_a_description():
     with pytest.raises(ValueError, match="size must be one of small, wide, tall, got 'huge'"):
         picture("huge", alt="x")
-    with pytest.raises(ValueError, match="alt must describe"):
+    with pytest.raises(ValueError, match="alt must be a sentence that describes the figure, got ''"):
         picture("small", alt="")
 
 

@@ -120,6 +120,81 @@ def test_a_drawing_that_fails_leaves_nothing_behind(still):
     assert np.array_equal(pixels(draw(0.1).png()), pixels(first)) and len(ax.lines) == 2
 
 
+def test_a_new_drawing_function_replaces_the_old_one(still):
+    fig, ax = still
+    fig.moving(lambda ax: ax.plot([0, 1], [0.2, 0.2], color="red") and "red")()
+    fig.moving(lambda ax: ax.plot([0, 1], [0.8, 0.8], color="blue") and "blue")()
+    assert [line.get_color() for line in ax.lines] == ["black", "blue"]
+
+
+def test_without_data_the_first_drawing_sets_the_limits():
+    fig, ax = picture("small", alt="empty axes")
+    fig.moving(lambda ax: ax.imshow(np.zeros((28, 20))) and "an image")().layers()
+    assert ax.get_xlim() == (-0.5, 19.5) and ax.get_ylim() == (27.5, -0.5)
+
+
+@pytest.mark.parametrize(
+    "act", [lambda ax: ax.clear(), lambda ax: ax.twinx(), lambda ax: ax.figure.add_axes([0, 0, 1, 1])]
+)
+def test_axes_may_not_be_cleared_or_added(still, act):
+    with pytest.raises(ValueError, match="may not clear or add axes"):
+        still[0].moving(lambda ax: str(act(ax)))()
+
+
+def test_the_ground_follows_scales_and_removals(still):
+    fig, ax = still
+    do = {"what": lambda: None}
+
+    @fig.moving
+    def draw(ax):
+        do["what"]()
+        return "as asked"
+
+    ax.set_xlim(0.1, 1)
+    first = draw().layers()[0]
+    do["what"] = lambda: ax.set_xscale("log")
+    second = draw().layers()[0]
+    do["what"] = lambda: ax.lines and ax.lines[0].remove()
+    third = draw().layers()[0]
+    assert not np.array_equal(pixels(first), pixels(second)) and not np.array_equal(pixels(second), pixels(third))
+
+
+def test_bars_are_not_counted_twice(still):
+    fig, ax = still
+    draw = fig.moving(lambda ax: ax.bar([0.2], [0.5], label="q") and ax.legend() and "a bar")
+    for _ in range(3):
+        draw()
+    assert len(ax.containers) == 1 and len(ax.get_legend().get_texts()) == 1
+
+
+def test_formulas_keep_their_glyphs(still):
+    fig, _ = still
+    draw = fig.moving(lambda ax, title: ax.set_title(title).get_text())
+    assert ">plain<" in draw("plain").layers()[1]
+    over = draw(r"$\mathcal{N}$").layers()[1]
+    assert "<text" not in over and "<use" in over
+    assert plt.rcParams["svg.fonttype"] == plt.rcParamsDefault["svg.fonttype"]
+
+
+@pytest.mark.parametrize("said", [None, "", 3])
+def test_a_drawing_must_say_what_it_shows(still, said):
+    def draw(ax):
+        return said
+
+    with pytest.raises(ValueError, match="draw must return a sentence that describes the figure, got"):
+        still[0].moving(draw)()
+
+
+def test_text_that_cannot_be_set_leaves_the_picture_whole(still):
+    fig, _ = still
+    draw = fig.moving(lambda ax, label: ax.set_title(label).get_text())
+    first = draw("fine").png()
+    draw("fine").layers()
+    with pytest.raises(ValueError, match="frac"):
+        draw(r"$\frac$").layers()
+    assert np.array_equal(pixels(draw("fine").png()), pixels(first))
+
+
 def test_a_figure_that_does_not_move_is_one_layer(still):
     fig, _ = still
     assert fig.layers() == (fig.png(), "")

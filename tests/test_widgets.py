@@ -162,6 +162,35 @@ def test_a_control_that_stops_drawing_figures_clears_the_layer():
     assert "<path" not in control.layer.value and pixels(control.image.value).min() == 255
 
 
+def test_a_slider_kept_outside_its_control_survives_the_next_run():
+    a, calls = widgets.slider("a", 0, 1, 0.3), []
+
+    def draw(a):
+        calls.append(a)
+        return grey(a)
+
+    widgets.Control(draw, name="kept", a=a)
+    widgets.Control(draw, name="kept", a=a)
+    calls.clear()
+    a.value = 0.9
+    assert calls == [0.9] and a.comm is not None
+
+
+def test_two_lambdas_are_two_controls():
+    first = widgets.Control(lambda a: grey(a, "first"), a=widgets.slider("a", 0, 1, 0.0))
+    second = widgets.Control(lambda b: grey(b, "second"), b=widgets.slider("b", 0, 1, 0.0))
+    assert first.comm is not None and second.comm is not None
+
+
+def test_what_cannot_be_shown_is_named():
+    control = widgets.Control(lambda a: None, name="nothing", a=widgets.slider("a", 0, 1, 0.0))
+    assert "draw must return a Picture, or PNG bytes and a sentence, got NoneType." in control.error.value
+    with pytest.raises(ValueError, match="play needs a step_slider or a choice to run through, got a FloatSlider"):
+        widgets.Control(grey, play="value", value=widgets.slider("a", 0, 1, 0.0))
+    with pytest.raises(ValueError, match="steps must hold one step or more, got none"):
+        widgets.scrubber(grey, iter([]))
+
+
 def test_a_figure_that_does_not_move_is_drawn_whole():
     def draw(a):
         fig, ax = picture("small", alt=f"up to {a}")

@@ -29,6 +29,10 @@ def image_grid(x, columns, pad=1):
 def png_bytes(image):
     """A grey image as PNG bytes; image: (height, width) in [0, 1]. Written here since PIL takes a fifth of a move."""
     image = torch.as_tensor(image).detach()
+    if image.ndim != 2 or not image.numel() or not image.is_floating_point():
+        raise ValueError(
+            f"image must be (height, width) of floats in [0, 1], got {tuple(image.shape)} of {image.dtype}."
+        )
     height, width = image.shape
     rows = np.zeros((height, width + 1), np.uint8)  # each row begins with its filter: none
     rows[:, 1:] = (image.clamp(0, 1) * 255 + 0.5).numpy()

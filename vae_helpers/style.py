@@ -9,9 +9,11 @@ from base64 import b64encode
 from functools import wraps
 
 from IPython.display import display
+from matplotlib import rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 # Okabe–Ito colours, readable with colour-blind eyes; never the only sign: markers, line styles or labels go with them.
@@ -24,26 +26,30 @@ class Picture(Figure):
 
     alt = ""
     _standing, _changed, _fresh, _ground = None, [], [], None  # what stands still, what changes, what a call drew
-    _limits = None  # of the axes, when the ground was drawn
+    _view, _frame, _containers = None, [], []  # the axes' limits when the ground was drawn; the axes; their containers
 
     def moving(self, draw):
         """Decorator for draw(*axes, …), which adds what moves to these axes: each call takes away what the last drew.
 
         What is on the axes by now, their limits too, stands still and is drawn once, so that a move costs little; what
-        draw changes of it (a title, say) moves too. draw names its colours and returns the sentence for `alt`. The
-        decorated function is called without the axes and returns this Picture.
+        draw changes of it (a title, say) moves too. What moves lies on top. draw names its colours and returns the
+        sentence for `alt`. The decorated function is called without the axes and returns this Picture.
+        Raises ValueError for a draw that says nothing, or that clears or adds axes.
         """
+        self._wipe()
         for ax in self.axes:
-            ax.autoscale(False)
+            if ax.has_data():
+                ax.autoscale(False)
+        self._frame = self._axes_as_they_are()
+        self._containers = [len(ax.containers) for ax in self.axes]
         self.draw_without_rendering()
         self._standing, self._changed, self._fresh, self._ground = self._parts(), [], [], None
 
         @wraps(draw)
         def at(*args, **kwargs):
-            while self._fresh:
-                self._fresh.pop().remove()
+            self._wipe()
             try:
-                self.alt = draw(*self.axes, *args, **kwargs)
+                self.alt = _sentence(draw(*self.axes, *args, **kwargs), f"{draw.__name__} must return")
             finally:
                 self._sort_parts()
             return self
@@ -63,11 +69,12 @@ class Picture(Figure):
         if self._standing is None:
             return self.png(), ""
         if self._ground is None:
-            for part in self._moving_parts():
-                part.set_animated(True)  # which Agg leaves out
+            seen = [part for part in self._moving_parts() if part.get_visible()]
+            for part in seen:
+                part.set_visible(False)
             self._ground = self.png()
-            for part in self._moving_parts():
-                part.set_animated(False)
+            for part in seen:
+                part.set_visible(True)
         return self._ground, self._svg()
 
     def png(self, colors=None):
@@ -80,6 +87,16 @@ class Picture(Figure):
         small.save(reduced := io.BytesIO(), format="png", optimize=True)
         return reduced.getvalue()
 
+    def _wipe(self):
+        """Take away what the last call drew."""
+        while self._fresh:
+            self._fresh.pop().remove()
+        for ax, count in zip(self.axes, self._containers, strict=False):
+            del ax.containers[count:]  # bars and their like are listed a second time
+
+    def _axes_as_they_are(self):
+        return [(ax, ax.patch) for ax in self.axes]
+
     def _parts(self):
         return [part for owner in (self, *self.axes) for part in owner.get_children() if part not in self.axes]
 
@@ -88,21 +105,35 @@ class Picture(Figure):
 
     def _sort_parts(self):
         """After a call: what is new, and what of the standing parts it changed, which leaves the ground for good."""
-        self._fresh = [part for part in self._parts() if part not in self._standing and part not in self._changed]
-        changed = [part for part in self._standing if part.stale]
-        limits = [(*ax.get_xlim(), *ax.get_ylim()) for ax in self.axes]
-        if changed or limits != self._limits:
+        if self._axes_as_they_are() != self._frame:
+            self._fresh = []
+            raise ValueError("the drawing function may not clear or add axes: make them before @fig.moving.")
+        parts = self._parts()
+        self._fresh = [part for part in parts if part not in self._standing and part not in self._changed]
+        self._changed = [part for part in self._changed if part in parts]
+        changed = [part for part in self._standing if part.stale or part not in parts]
+        view = [
+            (*ax.get_xlim(), *ax.get_ylim(), ax.get_xscale(), ax.get_yscale(), ax.get_visible()) for ax in self.axes
+        ]
+        if changed or view != self._view:
             self._standing = [part for part in self._standing if part not in changed]
-            self._changed, self._limits, self._ground = self._changed + changed, limits, None
+            self._changed += [part for part in changed if part in parts]
+            self._view, self._ground = view, None
             self.keep_layout()
 
     def _svg(self):
-        dpi, self.dpi = self.dpi, 72  # SVG counts in points
-        renderer = RendererSVG(*self.bbox.size, text := io.StringIO(), metadata=dict.fromkeys(_METADATA))
-        for part in self._moving_parts():
-            part.draw(renderer)
-        renderer.finalize()
-        self.dpi = dpi
+        parts = self._moving_parts()
+        math = any("$" in part.get_text() for part in parts if isinstance(part, Text))  # needs glyphs of its own
+        dpi, kept = self.dpi, rcParams["svg.fonttype"]
+        try:
+            self.dpi = 72  # SVG counts in points
+            rcParams["svg.fonttype"] = "path" if math else "none"  # none: as text, which is four times as fast
+            renderer = RendererSVG(*self.bbox.size, text := io.StringIO(), metadata=dict.fromkeys(_METADATA))
+            for part in parts:
+                part.draw(renderer)
+            renderer.finalize()
+        finally:
+            self.dpi, rcParams["svg.fonttype"] = dpi, kept
         return re.sub(r".*?(<svg.*?>).*?</defs>", r"\1", text.getvalue(), count=1, flags=re.DOTALL)
 
     def _ipython_display_(self):
@@ -121,8 +152,12 @@ def picture(size, rows=1, columns=1, *, alt, **subplots):
     """
     if size not in SIZES:
         raise ValueError(f"size must be one of {', '.join(SIZES)}, got {size!r}.")
-    if not alt:
-        raise ValueError("alt must describe the figure in a sentence, got nothing.")
     fig = Picture(figsize=SIZES[size], layout="constrained")
-    fig.alt = alt
+    fig.alt = _sentence(alt, "alt must be")
     return fig, fig.subplots(rows, columns, **subplots)
+
+
+def _sentence(said, must):
+    if not isinstance(said, str) or not said.strip():
+        raise ValueError(f"{must} a sentence that describes the figure, got {said!r}.")
+    return said

@@ -39,8 +39,10 @@ class Control(ipw.VBox):
             widget.observe(self._redraw, names="value")
         self._redraw()
         key = name or getattr(draw, "__qualname__", type(draw).__name__)
+        if key.endswith("<lambda>"):
+            key += str(list(inputs))
         if key in _live:
-            _live[key].close()
+            _live[key].close(keep=inputs.values())
         _live[key] = self
 
     @property
@@ -53,12 +55,14 @@ class Control(ipw.VBox):
         for name, value in values.items():
             self._input(name).value = value
 
-    def close(self):
-        """Unhook the callbacks and close every part, inputs included."""
+    def close(self, keep=()):
+        """Unhook the callbacks and close every part, the inputs too but for those to keep."""
         for widget in self.inputs.values():
-            widget.unobserve_all("value")
+            widget.unobserve(self._redraw, names="value")
         for part in self.parts:
-            _close(part)
+            if part not in keep:
+                _close(part)
+        self.inputs, self.parts = {}, []  # ipywidgets closes again when nothing refers to this
         self.layout.close()
         super().close()
 
@@ -78,6 +82,8 @@ class Control(ipw.VBox):
         if isinstance(drawn, Picture):
             self.image.value, self.layer.value = drawn.layers()
             self.sentence = drawn.alt
+        elif not isinstance(drawn, tuple):
+            raise ValueError(f"draw must return a Picture, or PNG bytes and a sentence, got {type(drawn).__name__}.")
         else:
             self.layer.value = ""
             self.image.value, self.sentence = drawn
@@ -180,9 +186,12 @@ def interpolation(models, x, *, name, scale=5):
 
 def scrubber(draw, steps, *, name=None, label="epoch"):
     """A play button and a slider over the steps; draw(step) is called for all of them now, so each comes at once."""
+    steps = list(steps)
+    if not steps:
+        raise ValueError("steps must hold one step or more, got none.")
     frames = {step: (picture.png(), picture.alt) for step in steps for picture in [draw(step)]}
-    inputs = {"step": choice(label, list(steps))}
-    inputs["step"].index = len(frames) - 1
+    inputs = {"step": choice(label, steps)}
+    inputs["step"].index = len(steps) - 1
     return Control(lambda step: frames[step], name=name or draw.__qualname__, play="step", **inputs)
 
 
@@ -269,6 +278,8 @@ def _play_button(widget):
     if isinstance(widget, ipw.SelectionSlider):
         play = ipw.Play(value=widget.index, min=0, max=len(widget.options) - 1, interval=400)
         play.linked = ipw.jslink((play, "value"), (widget, "index"))
+    elif not isinstance(widget, ipw.IntSlider):
+        raise ValueError(f"play needs a step_slider or a choice to run through, got a {type(widget).__name__}.")
     else:
         play = ipw.Play(value=widget.value, min=widget.min, max=widget.max, interval=400)
         play.linked = ipw.jslink((play, "value"), (widget, "value"))
