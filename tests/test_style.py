@@ -171,9 +171,9 @@ def test_formulas_keep_their_glyphs(still):
     fig, _ = still
     draw = fig.moving(lambda ax, title: ax.set_title(title).get_text())
     assert ">plain<" in draw("plain").layers()[1]
+    assert plt.rcParams["svg.fonttype"] == plt.rcParamsDefault["svg.fonttype"]
     over = draw(r"$\mathcal{N}$").layers()[1]
     assert "<text" not in over and "<use" in over
-    assert plt.rcParams["svg.fonttype"] == plt.rcParamsDefault["svg.fonttype"]
 
 
 @pytest.mark.parametrize("said", [None, "", 3])
