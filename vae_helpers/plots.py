@@ -12,7 +12,7 @@ from PIL import Image
 from vae_helpers.style import COLORS, picture
 
 SIDE = 28  # pixels along the edge of an image
-pack = struct.Struct(">I").pack
+_pack = struct.Struct(">I").pack  # a length or a sum in a PNG
 
 
 def image_grid(x, columns, pad=1):
@@ -38,7 +38,7 @@ def png_bytes(image):
     rows[:, 1:] = (image.clamp(0, 1) * 255 + 0.5).numpy()
     header = struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0)  # 8 bits, grey
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 0)), (b"IEND", b""))
-    parts = (pack(len(data)) + kind + data + pack(zlib.crc32(kind + data)) for kind, data in chunks)
+    parts = (_pack(len(data)) + kind + data + _pack(zlib.crc32(kind + data)) for kind, data in chunks)
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 

@@ -103,14 +103,13 @@ class Control(ipw.VBox):
             self.text.value, self.error.value = html.escape(self.sentence), ""
 
     def _ipython_display_(self, **kwargs):
-        still = self.still()
         bundle = {
             "application/vnd.jupyter.widget-view+json": {
                 "model_id": self.model_id,
                 "version_major": 2,
                 "version_minor": 0,
             },
-            "image/png": b64encode(still).decode(),
+            "image/png": b64encode(self.still()).decode(),  # before the sentence, which it brings up to date
             "text/plain": self.sentence,
         }
         display(bundle, metadata={"image/png": {"alt": self.sentence}}, raw=True)
@@ -276,13 +275,13 @@ def _decode(decode, z):
 
 def _play_button(widget):
     if isinstance(widget, ipw.SelectionSlider):
-        play = ipw.Play(value=widget.index, min=0, max=len(widget.options) - 1, interval=400)
-        play.linked = ipw.jslink((play, "value"), (widget, "index"))
-    elif not isinstance(widget, ipw.IntSlider):
-        raise ValueError(f"play needs a step_slider or a choice to run through, got a {type(widget).__name__}.")
+        trait, low, high = "index", 0, len(widget.options) - 1
+    elif isinstance(widget, ipw.IntSlider):
+        trait, low, high = "value", widget.min, widget.max
     else:
-        play = ipw.Play(value=widget.value, min=widget.min, max=widget.max, interval=400)
-        play.linked = ipw.jslink((play, "value"), (widget, "value"))
+        raise ValueError(f"play needs a step_slider or a choice to run through, got a {type(widget).__name__}.")
+    play = ipw.Play(value=getattr(widget, trait), min=low, max=high, interval=400)
+    play.linked = ipw.jslink((play, "value"), (widget, trait))
     return play
 
 
