@@ -31,20 +31,20 @@ test: $(STAMP) ## set up if needed, then run every test and re-execute every cha
 	@sh tests/run_nbval.sh $(VENV_PY) notebooks
 
 notebooks: $(STAMP) ## execute the chapters on MNIST and store their outputs (one of them: ONLY=01)
-	@$(VENV_PY) notebooks/execute.py $(if $(ONLY),--only $(ONLY))
+	@$(VENV_PY) tools/execute_notebooks.py $(if $(ONLY),--only $(ONLY))
 
 images: $(STAMP) ## make the pictures again
-	@$(VENV_PY) images/make_images.py
+	@$(VENV_PY) tools/make_images.py
 
 bench: $(STAMP) ## measure what the speed claims rest on (one section: ONLY=training)
-	@$(VENV_PY) benchmarks/run.py $(ONLY)
+	@$(VENV_PY) tools/bench.py $(ONLY)
 
 weights: $(STAMP) ## train the shipped models again
-	@$(VENV_PY) vae_helpers/weights/make_weights.py
+	@$(VENV_PY) tools/make_weights.py
 
 lint: $(STAMP) ## check style and format of package, tests and notebooks
-	@$(VENV_PY) -m ruff check vae_helpers tests notebooks
-	@$(VENV_PY) -m ruff format --check vae_helpers tests notebooks
+	@$(VENV_PY) -m ruff check
+	@$(VENV_PY) -m ruff format --check
 
 lock: ## renew requirements.lock from pyproject.toml; needs uv (newest versions: LOCK_ARGS=--upgrade)
 	@command -v "$(UV)" >/dev/null || { echo "make lock needs uv: install it with 'pip install uv'." >&2; exit 1; }

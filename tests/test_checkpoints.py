@@ -172,7 +172,7 @@ def test_meta_that_json_cannot_hold(tmp_path):
 def test_missing_file_and_missing_folder_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no checkpoint at .*nowhere"):
         load_into(tiny(), tmp_path / "nowhere")
-    with pytest.raises(OSError, match=r"cannot save a checkpoint.*nofolder"):
+    with pytest.raises(OSError, match=r"the file cannot be written.*nofolder"):
         save(tiny(), tmp_path / "nofolder" / "c")
 
 
@@ -182,22 +182,10 @@ def test_a_full_disk_keeps_the_old_file(stored, monkeypatch):
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match=r"No space left on device.*intact.*tiny") as caught:
         save(tiny(2), stored)
     assert caught.value.errno == errno.ENOSPC
-    assert stored.read_bytes() == good and [p.name for p in stored.parent.iterdir()] == [stored.name]
-
-
-def test_an_interrupt_while_saving_leaves_no_part(stored, monkeypatch):
-    good = stored.read_bytes()
-
-    def interrupt(descriptor):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoints.os, "fsync", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        save(tiny(2), stored)
     assert stored.read_bytes() == good and [p.name for p in stored.parent.iterdir()] == [stored.name]
 
 

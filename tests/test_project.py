@@ -25,29 +25,29 @@ except ImportError:  # Python 3.10
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "vae_helpers"
-MODULES = {path.stem: path for path in sorted(PACKAGE.glob("*.py"))}
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path != PACKAGE / "__init__.py"
+}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 CONDA_NAMES = {"pytorch-cpu": "torch", "matplotlib-base": "matplotlib"}
 
-# module: (floor, third-party imports at the top, further ones inside functions); it imports only from lower floors
-FLOORS = {
-    "__init__": (-3, "", ""),
-    "_sources": (-2, "numpy", "pooch"),  # the cellar of data.py
-    "_download": (-1, "", "pooch requests"),
-    "data": (0, "torch numpy", "torchvision pooch sklearn"),
-    "losses": (0, "torch", ""),
-    "models": (0, "torch", ""),
-    "latent": (0, "torch", ""),
-    "style": (0, "matplotlib IPython PIL", ""),
-    "training": (1, "torch tqdm", ""),
-    "checkpoints": (1, "torch safetensors", ""),
-    "metrics": (1, "torch numpy", "sklearn scipy"),
-    "plots": (1, "matplotlib numpy torch PIL", "torchvision"),
-    "experiments": (2, "torch numpy", "joblib"),
-    "widgets": (2, "ipywidgets IPython torch numpy", ""),
-    "explorer": (2, "torch numpy", "IPython"),
-    "exercises": (2, "torch", "IPython"),
+# room: (third-party imports at the top, further ones inside functions); a room imports from itself and the rooms above
+ROOMS = {
+    "whole_files": ("", ""),
+    "losses": ("torch", ""),
+    "models": ("torch", ""),
+    "latent": ("torch", ""),
+    "training": ("torch tqdm", ""),
+    "metrics": ("torch numpy", "sklearn scipy"),
+    "checkpoints": ("torch safetensors", ""),
+    "weights": ("torch", ""),
+    "data": ("torch numpy", "torchvision pooch sklearn requests"),
+    "experiments": ("torch numpy", "joblib"),
+    "exercises": ("torch", "IPython"),
+    "view": ("matplotlib numpy torch PIL ipywidgets IPython", "torchvision"),
 }
 
 
@@ -108,17 +108,19 @@ def imports_of(tree):
             yield from ((id(node) in inner, f"{module}.{a.name}" if whole else module) for a in node.names)
 
 
-def floor_problems(module, source):
-    """Imports of one module that its row in FLOORS does not allow."""
-    if module not in FLOORS:
-        return [f"{module} has no floor: add it to the table"]
-    floor, top, inside = FLOORS[module]
+def room_problems(module, source):
+    """Imports of one module that the row of its room does not allow."""
+    order, room = list(ROOMS), module.split(".")[0]
+    if room not in ROOMS:
+        return [f"{module} is in no room: add it to the table"]
+    top, inside = ROOMS[room]
     problems = []
     for in_function, name in imports_of(ast.parse(source)):
         first, _, rest = name.partition(".")
         if first == "vae_helpers":
-            below = FLOORS.get(rest.split(".")[0], (99,))[0]
-            problems += [f"{module} (floor {floor}) imports {name} (floor {below})"] * (below >= floor)
+            other = rest.split(".")[0]
+            above = other in order and order.index(other) <= order.index(room)
+            problems += [f"{module} imports {name}, which is not above it"] * (not above)
         elif first not in sys.stdlib_module_names:
             allowed = (top + " " + inside if in_function else top).split()
             problems += [f"{module} imports {name}" + " at the top" * (not in_function)] * (first not in allowed)
@@ -126,8 +128,8 @@ def floor_problems(module, source):
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_from_lower_floors(module):
-    assert floor_problems(module, MODULES[module].read_text(encoding="utf-8")) == []
+def test_a_room_imports_only_from_the_rooms_above(module):
+    assert room_problems(module, MODULES[module].read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize(
@@ -135,22 +137,24 @@ def test_a_module_imports_only_from_lower_floors(module):
     [
         ("losses", "from vae_helpers.training import fit"),
         ("losses", "from .models import VAE"),
-        ("losses", "from vae_helpers import plots"),
+        ("losses", "from vae_helpers.view import plots"),
         ("losses", "import vae_helpers.data as data"),
-        ("training", "def f():\n    from vae_helpers.plots import show_images"),
-        ("data", "import torchvision"),
+        ("training", "def f():\n    from vae_helpers.view.plots import show_images"),
+        ("data.images", "import torchvision"),
         ("models", "import matplotlib.pyplot as plt"),
-        ("plots", "import ipywidgets"),
+        ("weights", "import ipywidgets"),
         ("attic", "import torch"),
     ],
 )
-def test_a_breach_of_the_floors_is_found(module, source):
-    assert floor_problems(module, source)
+def test_a_breach_of_the_rooms_is_found(module, source):
+    assert room_problems(module, source)
 
 
 def test_a_permitted_import_passes():
-    assert floor_problems("data", "import os\nimport torch\ndef f():\n    import torchvision.datasets") == []
-    assert floor_problems("plots", "from vae_helpers.style import COLORS\nfrom vae_helpers import latent") == []
+    assert room_problems("data.images", "import os\nimport torch\ndef f():\n    import torchvision.datasets") == []
+    assert (
+        room_problems("view.plots", "from vae_helpers.view.style import COLORS\nfrom vae_helpers import latent") == []
+    )
 
 
 def run_python(code, **kwargs):
@@ -192,7 +196,7 @@ for module in sys.argv[1].split():
 
 def effects_of(modules, path=ROOT):
     """Sentences on the global state that importing the modules changes, one after the other, in a fresh interpreter."""
-    third = sorted({name for name in " ".join(row[1] for row in FLOORS.values()).split()})
+    third = sorted({name for name in " ".join(top for top, _ in ROOMS.values()).split()})
     command = [sys.executable, "-c", EFFECTS, " ".join(modules), " ".join(third)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=path, timeout=600)
     assert done.returncode == 0, done.stderr
@@ -200,7 +204,7 @@ def effects_of(modules, path=ROOT):
 
 
 def test_importing_a_module_has_no_side_effects():
-    assert effects_of([f"vae_helpers.{name}" for name in MODULES if name != "__init__"]) == []
+    assert effects_of([f"vae_helpers.{name}" for name in MODULES]) == []
 
 
 def test_side_effects_at_import_are_found(tmp_path):

@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-import os
-import secrets
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors import torch as safetensors_torch
+from safetensors import SafetensorError, safe_open, torch as safetensors_torch
+
+from vae_helpers.whole_files import write_whole
 
 SIGNS = {  # how files begin that are given by mistake for a checkpoint
     b"version https://git-lfs": "a git-lfs pointer: the file itself was never fetched",
@@ -32,7 +31,7 @@ def save(model, path, meta=None, *, half=False):
     except (TypeError, ValueError) as error:
         raise ValueError(f"meta must be a dict that JSON can hold, got {meta!r:.80}: {error}.") from error
     metadata = {"meta": text, "sha256": _digest(tensors, text)}
-    _write(Path(path), safetensors_torch.save(tensors, metadata))
+    write_whole(path, safetensors_torch.save(tensors, metadata))
 
 
 def load_into(model, path):
@@ -110,35 +109,3 @@ def _read(path):
         raise ValueError(
             f"{path} is not a checkpoint: {found} ({size:,} bytes); fetch it again, or save it with save()."
         ) from None
-
-
-def _write(path, content):
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        problem = f"cannot save a checkpoint ({error.strerror or error}); a file that was there is intact"
-        raise OSError(error.errno, problem, str(path)) from error
-    except BaseException:  # an interrupt: leave nothing beside the checkpoint
-        part.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder):
-    """Make the rename itself durable, where the system lets a folder be opened."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass
-    finally:
-        os.close(descriptor)

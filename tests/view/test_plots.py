@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from vae_helpers import plots
-from vae_helpers.style import SIZES, picture
+from vae_helpers.view import plots
+from vae_helpers.view.picture import picture
+from vae_helpers.view.style import SIZES
 
 
 def test_image_grid_keeps_every_pixel_in_reading_order():
@@ -62,7 +63,7 @@ def test_pictures_do_not_pile_up_in_pyplot():
 
 def test_stored_picture_carries_its_alt_text(monkeypatch):
     shown = {}
-    monkeypatch.setattr("vae_helpers.style.display", lambda bundle, **kwargs: shown.update(bundle, **kwargs))
+    monkeypatch.setattr("vae_helpers.view.picture.display", lambda bundle, **kwargs: shown.update(bundle, **kwargs))
     fig, _ = picture("small", alt="An empty plot.")
     fig._ipython_display_()
     assert shown["metadata"]["image/png"]["alt"] == shown["text/plain"] == "An empty plot."

@@ -1,4 +1,4 @@
-"""Execute the chapters from fresh kernels and store their outputs: python notebooks/execute.py [--only 01 06]
+"""Execute the chapters from fresh kernels and store their outputs: python tools/execute_notebooks.py [--only 01 06]
 
 The committed outputs come from real MNIST. `--digits --to FOLDER` runs on the offline digits and writes copies there.
 Nothing is written for a chapter whose outputs hold what no reader should see: see `output_problems`.
@@ -16,7 +16,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[1] / "notebooks"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},

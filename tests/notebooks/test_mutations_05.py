@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "05_kl_term.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "05_kl_term.ipynb"
 
 # the gauge identity holds for any weights and any images, so nothing is trained here
 UNTRAINED = """

@@ -7,20 +7,15 @@ script is explorer.js; weights travel in half precision, pictures agree with tor
 import hashlib
 import html
 import json
-import os
-import tempfile
 from base64 import b64encode
 from importlib import resources
-from pathlib import Path
 
 import torch
 from torch import nn
 
-from vae_helpers import checkpoints
-from vae_helpers.latent import Gaussian, Panel
-from vae_helpers.models import VAE
-from vae_helpers.plots import SIDE, show_cursors
-from vae_helpers.style import COLORS
+from vae_helpers.view.plots import SIDE, show_cursors
+from vae_helpers.view.style import COLORS
+from vae_helpers.whole_files import write_whole
 
 LIMIT = 2000  # codes drawn per plane
 # viridis at 0.15 + 0.07 × digit, the shades of plots.draw_codes (a test compares them)
@@ -71,40 +66,12 @@ def save(path, view, *, title="Latent planes under one cursor"):
         f'<h1 style="font-size: 22px; margin: 6px 0 12px">{html.escape(title)}</h1>\n{view.html}\n'
         "</main>\n</body>\n</html>\n"
     )
-    _write(Path(path), page.encode())
-
-
-class ShippedCodes(nn.Module):
-    """What a stored panel needs besides its model: Gaussian, codes (2000, 2), labels (2000,)."""
-
-    def __init__(self, mean=None, scale=None, codes=None, labels=None):
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(2) if mean is None else mean)
-        self.register_buffer("scale", torch.eye(2) if scale is None else scale)
-        self.register_buffer("codes", torch.zeros(LIMIT, 2) if codes is None else codes)
-        self.register_buffer("labels", torch.zeros(LIMIT, dtype=torch.uint8) if labels is None else labels)
-
-
-def shipped_pair():
-    """{"without KL": Panel, "with KL": Panel}: the same net, seed and batches, squared error + β · KL with β = 0 and 1.
-
-    Codes and labels belong to 2,000 test images of MNIST, the Gaussians to all training codes; no data set is loaded.
-    Raises FileNotFoundError or ValueError that names the file when a stored file is missing or damaged.
-    """
-    return {"without KL": _shipped("without_kl"), "with KL": _shipped("with_kl")}
-
-
-def _shipped(name):
-    model, shipped = VAE(), ShippedCodes()
-    with resources.as_file(resources.files("vae_helpers").joinpath("weights")) as folder:
-        checkpoints.load_into(model, folder / f"{name}.safetensors")
-        checkpoints.load_into(shipped, folder / f"{name}_codes.safetensors")
-    return Panel(model.eval(), Gaussian(shipped.mean, shipped.scale), shipped.codes, shipped.labels.long())
+    write_whole(path, page.encode())
 
 
 def _block(data, png, alt):
     """The HTML: a still with its description, which the script replaces by the live planes."""
-    script = resources.files("vae_helpers").joinpath("explorer.js").read_text(encoding="utf-8")
+    script = resources.files("vae_helpers").joinpath("view", "web", "explorer.js").read_text(encoding="utf-8")
     payload = _json(data)
     name = hashlib.sha256((script + payload).encode()).hexdigest()[:16]
     text = html.escape(alt)
@@ -234,20 +201,3 @@ def _rounded(values):
 def _base64(tensor):
     array = tensor.contiguous().numpy()
     return b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode()
-
-
-def _write(path, content):
-    """All or nothing: a temporary file beside `path`, then a rename."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as error:
-        raise OSError(
-            f"the page could not be written to {path}: {error.strerror}; an older file there is intact."
-        ) from error

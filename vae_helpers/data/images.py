@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from vae_helpers import _download, _sources
+from vae_helpers.data import download, files
 
 DATASETS = ("auto", "mnist", "digits")
 EPOCHS = {"mnist": 8, "digits": 200}  # passes that train a small model well: digits has 40 times fewer images
@@ -55,7 +55,7 @@ def load_digit_images(dataset="auto", root=None):
         if isinstance(error, ImportError):
             raise
         asked = "MNIST was asked for" if root is None else f"MNIST was asked for in root={os.fspath(root)!r}"
-        looked = ", ".join(repr(str(folder)) for _, folder in _sources.places(root)) or "no folder"
+        looked = ", ".join(repr(str(folder)) for _, folder in files.places(root)) or "no folder"
         text = f'{asked} and cannot be had: {error}; looked in {looked}; {_ADVICE}, or ask for dataset="digits".'
         raise FileNotFoundError(text) from None
 
@@ -80,10 +80,10 @@ def _wish(dataset):
 
 def _mnist(root):
     """MNIST as DigitData; raises _NoMnist, or ImportError when torchvision is broken."""
-    found, used, problems = _sources.gather(root)
-    missing = [name for name in _sources.FILES if name not in found]
+    found, used, problems = files.gather(root)
+    missing = [name for name in files.FILES if name not in found]
     if missing and (found or root is None):
-        new, failed = _download.download(_sources.cache_folder(), missing)
+        new, failed = download.download(files.cache_folder(), missing)
         found, problems = found | new, problems + failed
         used += ["a download"] if new else []
     missing = [name for name in missing if name not in found]
@@ -122,7 +122,7 @@ def _read(found, name, reader):
     if path.suffix.lower() != ".gz":
         return reader(str(path))
     with tempfile.TemporaryDirectory() as scratch:  # torchvision opens paths only, and the cache is not to be written
-        return reader(str(_download.store(Path(scratch), name, _sources.read_verified(path, name))))
+        return reader(str(download.store(Path(scratch), name, files.read_verified(path, name))))
 
 
 def _digits(reason):

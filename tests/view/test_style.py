@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vae_helpers.style import SIZES, picture
+from vae_helpers.view.picture import picture
+from vae_helpers.view.style import SIZES
 
 
 def pixels(png):
@@ -18,7 +19,7 @@ def pixels(png):
 @pytest.fixture
 def still():
     """A figure with axes and a curve that stands still."""
-    with plt.style.context("vae_helpers.vae"):
+    with plt.style.context("vae_helpers.view.vae"):
         fig, ax = picture("small", alt="axes")
         ax.plot([0, 1], [0, 1], color="black")
         ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="x", title="at first")

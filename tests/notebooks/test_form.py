@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted(ROOT.glob("notebooks/*.ipynb"))
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 HYPE = re.compile(r"\b(clearly|simply|obviously|amazing|awesome|exciting|stunning|magical|groundbreaking)\b", re.I)
 EMOJI = re.compile("[\U0001f300-\U0001faff\u2705\u274c\u2728\u26a0]")
 LONGEST, LONGEST_CLASS, WORDS_PER_LINE, LARGEST_FILE = 25, 30, 12, 2_000_000
 
-spec = importlib.util.spec_from_file_location("execute", ROOT / "notebooks" / "execute.py")
+spec = importlib.util.spec_from_file_location("execute", ROOT / "tools" / "execute_notebooks.py")
 execute = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(execute)
 

@@ -1,6 +1,6 @@
 """Train the pair that chapter 00 opens with, on MNIST: the same net, seed and batches, without and with the KL term.
 
-`python vae_helpers/weights/make_weights.py` writes beside itself, for each model: its weights in half precision, the
+`make weights` writes into vae_helpers/weights, for each model: its weights in half precision, the
 codes of 2,000 test images with labels, the Gaussian fitted to all training codes, and a JSON with recipe and numbers.
 """
 
@@ -13,13 +13,13 @@ import torch
 
 from vae_helpers import __version__, checkpoints
 from vae_helpers.data import load_digit_images
-from vae_helpers.explorer import LIMIT, ShippedCodes
 from vae_helpers.latent import fit_gaussian
 from vae_helpers.losses import kl_to_standard_normal, squared_error
 from vae_helpers.models import VAE, reparameterize, seeded
 from vae_helpers.training import fit
+from vae_helpers.weights import CODES, ShippedCodes
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1] / "vae_helpers" / "weights"
 SEED, EPOCHS, BATCH_SIZE, LR = 0, 15, 256, 3e-3  # twice this peak diverges with the KL term: exp(logvar) explodes
 BETAS = {"without_kl": 0.0, "with_kl": 1.0}
 
@@ -63,9 +63,9 @@ def evaluate(model, x):
 @torch.no_grad()
 def write(name, beta, model, data, numbers):
     """The three files of one model."""
-    codes = model.encode(data.test.x[:LIMIT])[0]
+    codes = model.encode(data.test.x[:CODES])[0]
     gaussian = fit_gaussian(*model.encode(data.train.x))
-    shipped = ShippedCodes(gaussian.mean, gaussian.scale, codes, data.test.y[:LIMIT].to(torch.uint8))
+    shipped = ShippedCodes(gaussian.mean, gaussian.scale, codes, data.test.y[:CODES].to(torch.uint8))
     recipe = {
         "model": f"VAE(latent_dim=2, hidden=(256, 128, 64), seed={SEED})",
         "loss": "mean over images of squared error + beta * KL, sums over pixels and latent dimensions",
@@ -74,7 +74,7 @@ def write(name, beta, model, data, numbers):
         "stored": "half precision; all numbers here were measured after the rounding",
     }
     checkpoints.save(model, FOLDER / f"{name}.safetensors", {"beta": beta, "seed": SEED}, half=True)
-    checkpoints.save(shipped, FOLDER / f"{name}_codes.safetensors", {"of": f"{LIMIT} MNIST test images"})
+    checkpoints.save(shipped, FOLDER / f"{name}_codes.safetensors", {"of": f"{CODES} MNIST test images"})
     report = {
         "recipe": recipe,
         "test": {key: round(value, 4) for key, value in numbers.items()},

@@ -1,4 +1,4 @@
-"""Make the pictures of README and chapters from the shipped models: python images/make_images.py
+"""Make the pictures of README and chapters from the shipped models: make images
 
 The reconstructions need digit images (MNIST where it is found); everything else comes from vae_helpers/weights.
 """
@@ -12,12 +12,13 @@ from matplotlib import style
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
-from vae_helpers import latent, plots
+from vae_helpers import latent
 from vae_helpers.data import load_digit_images
-from vae_helpers.explorer import shipped_pair
-from vae_helpers.style import COLORS, picture
+from vae_helpers.view import plots
+from vae_helpers.view.picture import COLORS, picture
+from vae_helpers.weights import shipped_pair
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1] / "images"
 NAMES = ("without_kl", "with_kl")
 BOXES = {  # text: (centre x, centre y, width, colour)
     "image x": (0.06, 0.5, 0.10, "data"),
@@ -101,8 +102,8 @@ def slide(pair, frames=32):
 
 
 def main():
-    """Write every picture beside this file."""
-    style.use("vae_helpers.vae")
+    """Write every picture into images/."""
+    style.use("vae_helpers.view.vae")
     pair = shipped_pair()
     architecture().savefig(HERE / "VAE.svg", metadata={"Date": None})
     reconstruction(pair).savefig(HERE / "reconstruction.png")
@@ -111,7 +112,7 @@ def main():
         (HERE / f"{name}_reconstruction.png").write_bytes(plane(title, panel).png(colors=64))
     first, *rest = [frame.quantize(96, method=Image.Quantize.FASTOCTREE, dither=0) for frame in slide(pair)]
     first.save(HERE / "slide.gif", save_all=True, append_images=rest, duration=220, loop=0, optimize=True)
-    print(f"wrote {', '.join(sorted(path.name for path in HERE.iterdir() if path.suffix != '.py'))}")
+    print(f"wrote {', '.join(sorted(path.name for path in HERE.iterdir()))}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the speed claims rest on: python benchmarks/run.py [training elbo sliders explorer lab]
+"""What the speed claims rest on: python tools/bench.py [training elbo sliders explorer lab]
 
 Every claim is a ratio within one run, or a time on this machine printed beside what the machine can do. Loops that are
 compared run in alternation. Needs MNIST (VAE_DATA) for figures that can be compared with the budgets.
@@ -107,7 +107,8 @@ def elbo(data, batch_size=256):
 
 def sliders(data, moves=300):
     """Python-side time per slider move: one decoder, two decoders under one cursor, and figures of the chapters."""
-    from vae_helpers import latent, widgets
+    from vae_helpers import latent
+    from vae_helpers.view import widgets
 
     model = VAE()
     codes = torch.randn(2000, 2, generator=torch.Generator().manual_seed(0))
@@ -128,7 +129,8 @@ def sliders(data, moves=300):
 
 def explorer(data, moves=200):
     """Cursor move to picture in the kernel-free block, in a real browser, from a file."""
-    from vae_helpers.explorer import explore, save, shipped_pair
+    from vae_helpers.view.explorer import explore, save
+    from vae_helpers.weights import shipped_pair
 
     browsers = runpy.run_path(str(TESTS / "browser.py"))
     with tempfile.TemporaryDirectory() as folder, browsers["browser"]() as chromium:
@@ -175,10 +177,11 @@ IMPORTS = """import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from scipy import stats
-from vae_helpers import latent, style, widgets
+from vae_helpers import latent
+from vae_helpers.view import style, widgets
 from vae_helpers.models import VAE
-from vae_helpers.style import COLORS, picture
-plt.style.use("vae_helpers.vae")
+from vae_helpers.view.picture import COLORS, picture
+plt.style.use("vae_helpers.view.vae")
 """
 KL_NORMAL = """
 def kl_normal(mu, sigma, m, s):

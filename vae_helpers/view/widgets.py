@@ -13,8 +13,9 @@ import ipywidgets as ipw
 import torch
 from IPython.display import display
 
-from vae_helpers.plots import SIDE, codes_map, enlarged, png_bytes, show_cursors
-from vae_helpers.style import COLORS, Picture
+from vae_helpers.view.picture import Picture
+from vae_helpers.view.plots import SIDE, codes_map, enlarged, png_bytes, show_cursors
+from vae_helpers.view.style import COLORS
 
 _live = {}  # name → control: a cell that runs again replaces what it made before
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 from browser import browser, offline_page
 
-from vae_helpers.explorer import Panel, explore, save, shipped_pair
-from vae_helpers.latent import Gaussian
+from vae_helpers.latent import Gaussian, Panel
 from vae_helpers.models import VAE
+from vae_helpers.view.explorer import explore, save
+from vae_helpers.weights import shipped_pair
 
 PLACES = [(0.5, 0.5), (0.025, 0.975), (0.2, 0.8), (0.77, 0.31), (0.975, 0.025), (0.9, 0.9)]
 HOST = "[data-vae-explorer]"

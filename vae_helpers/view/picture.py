@@ -1,7 +1,4 @@
-"""The look of every figure: colours with one meaning each, three sizes, and figures that carry their description.
-
-Notebooks call `plt.style.use("vae_helpers.vae")` once; the sheet holds fonts, lines and layout.
-"""
+"""Figures that carry their description, and draw only what moves when one of their parts moves."""
 
 import io
 import re
@@ -16,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-# Okabe–Ito colours, readable with colour-blind eyes; never the only sign: markers, line styles or labels go with them.
-COLORS = {"data": "#000000", "recon": "#0072B2", "kl": "#D55E00", "prior": "#009E73", "total": "#777777"}
-SIZES = {"small": (5.2, 3.4), "wide": (9.0, 3.6), "tall": (9.0, 8.6)}  # inches
+from vae_helpers.view.style import COLORS, SIZES
+
+__all__ = ["COLORS", "Picture", "picture"]  # what a figure of a chapter needs
 
 
 class Picture(Figure):

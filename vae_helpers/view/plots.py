@@ -9,7 +9,7 @@ import torch
 from matplotlib import patheffects
 from PIL import Image
 
-from vae_helpers.style import COLORS, picture
+from vae_helpers.view.picture import COLORS, picture
 
 SIDE = 28  # pixels along the edge of an image
 _pack = struct.Struct(">I").pack  # a length or a sum in a PNG

@@ -10,7 +10,8 @@ from vae_helpers.models import VAE
 
 CELLS = [
     """import torch
-from vae_helpers import latent, widgets
+from vae_helpers import latent
+from vae_helpers.view import widgets
 from vae_helpers.models import VAE
 model, codes = VAE(seed=1), latent.standard_normal().sample(300)
 widgets.latent_sliders(model.decode, [-40, -40], [40, 40], name="one", scale=3)""",
@@ -25,7 +26,7 @@ def counted(a, b):
     calls.append(a)
     return widgets.png_bytes(torch.full((28, 28), a)), f"counted at {a:.1f}, {b}"
 widgets.Control(counted, a=widgets.slider("a", 0, 1, 0, step=0.1), b=widgets.choice("b", ["left", "right"]))""",
-    """from vae_helpers.style import picture
+    """from vae_helpers.view.picture import picture
 fig, ax = picture("wide", alt="a field")
 ax.set(xlim=(0, 1), ylim=(0, 1))
 

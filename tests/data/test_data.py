@@ -20,10 +20,9 @@ import numpy as np
 import pytest
 import torch
 
-from vae_helpers import _download, _sources, data
-from vae_helpers.data import load_digit_images
+from vae_helpers.data import download, files as mnist, images, load_digit_images
 
-REAL_FILES = dict(_sources.FILES)
+REAL_FILES = dict(mnist.FILES)
 REAL_DATA = os.environ.get("VAE_DATA")  # read before the fixture below clears it
 TRAIN, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 HTML = b"<!DOCTYPE html><title>Sign in</title>"
@@ -48,12 +47,12 @@ def files(tmp_path, monkeypatch):
     """Small files in MNIST's place, an empty cache, no mirrors, no mounts: {name: bytes}."""
     raw = small_mnist()
     for name, content in raw.items():
-        monkeypatch.setitem(_sources.FILES, name, (len(content), hashlib.sha256(content).hexdigest()))
+        monkeypatch.setitem(mnist.FILES, name, (len(content), hashlib.sha256(content).hexdigest()))
     for variable in ("VAE_DATA", "VAE_DATASET", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("VAE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(_sources, "MOUNTS", ())
-    monkeypatch.setattr(_download, "MIRRORS", ())
+    monkeypatch.setattr(mnist, "MOUNTS", ())
+    monkeypatch.setattr(download, "MIRRORS", ())
     return raw
 
 
@@ -175,7 +174,7 @@ def mirrors(server, monkeypatch):
     """Names the fault modes of the mirrors, in order."""
 
     def choose(*modes):
-        monkeypatch.setattr(_download, "MIRRORS", tuple(f"{server.address}/{mode}/" for mode in modes))
+        monkeypatch.setattr(download, "MIRRORS", tuple(f"{server.address}/{mode}/" for mode in modes))
 
     return choose
 
@@ -183,13 +182,13 @@ def mirrors(server, monkeypatch):
 # What a good source gives
 
 
-def test_order_of_the_sources(files, tmp_path, monkeypatch, mirrors, server):
+def test_order_of_themnist(files, tmp_path, monkeypatch, mirrors, server):
     mirrors("ok")
     expected = ["a download", "the cache", "an attached data set", "VAE_DATA", "the folder given as root"]
     loaded = [load_digit_images()]
     loaded.append(load_digit_images())
     put(tmp_path / "input" / "datasets" / "owner" / "slug" / "MNIST" / "raw", files)
-    monkeypatch.setattr(_sources, "MOUNTS", (str(tmp_path / "input"),))
+    monkeypatch.setattr(mnist, "MOUNTS", (str(tmp_path / "input"),))
     loaded.append(load_digit_images())
     monkeypatch.setenv("VAE_DATA", str(put(tmp_path / "data" / "MNIST" / "raw", files).parents[1]))
     loaded.append(load_digit_images())
@@ -206,7 +205,7 @@ def test_spellings_of_attached_files(files, tmp_path, monkeypatch, spelling, dot
     for name, content in files.items():
         path = tmp_path / "input" / spelling.format(name.replace("-idx", ".idx") if dot else name)
         put(path.parent, {path.name: gzip.compress(content) if path.suffix == ".gz" else content})
-    monkeypatch.setattr(_sources, "MOUNTS", (str(tmp_path / "input"),))
+    monkeypatch.setattr(mnist, "MOUNTS", (str(tmp_path / "input"),))
     before = tree(tmp_path)
     assert_is_the_small_mnist(load_digit_images("mnist"), files)
     assert tree(tmp_path) == before
@@ -237,12 +236,12 @@ def test_row_17_cache_with_any_name(files, tmp_path, monkeypatch, mirrors):
 
 def test_search_is_bounded(files, tmp_path, monkeypatch):
     put(tmp_path.joinpath(*"12345678"), files)
-    assert list(_sources.candidates(tmp_path)) == []
+    assert list(mnist.candidates(tmp_path)) == []
     os.symlink(tmp_path, tmp_path / "loop")
     put(tmp_path / "wide", {f"{i:03}.png": b"" for i in range(50)} | files)
-    monkeypatch.setattr(_sources, "TOTAL_LIMIT", 20)
+    monkeypatch.setattr(mnist, "TOTAL_LIMIT", 20)
     put(tmp_path / "deep" / "er", files)
-    found = [path for _, path in _sources.candidates(tmp_path)]
+    found = [path for _, path in mnist.candidates(tmp_path)]
     assert not any(path.parent.name == "er" for path in found)
 
 
@@ -295,11 +294,11 @@ def test_row_5_reads_no_more_than_expected(files, tmp_path):
     with huge.open("wb") as file:
         file.write(files[TRAIN])
         file.truncate(2**40)
-    with pytest.raises(_sources.BadFile, match=r"wrong size \(1,099,511,627,776 bytes"):
-        _sources.read_verified(huge, TRAIN)
+    with pytest.raises(mnist.BadFile, match=r"wrong size \(1,099,511,627,776 bytes"):
+        mnist.read_verified(huge, TRAIN)
     bomb = put(tmp_path / "gz", {f"{TRAIN}.gz": gzip.compress(files[TRAIN] + bytes(10_000_000))}) / f"{TRAIN}.gz"
-    with pytest.raises(_sources.BadFile, match=r"wrong size \(47,057 bytes"):
-        _sources.read_verified(bomb, TRAIN)
+    with pytest.raises(mnist.BadFile, match=r"wrong size \(47,057 bytes"):
+        mnist.read_verified(bomb, TRAIN)
 
 
 def test_a_bad_packed_file_is_named(files, tmp_path):
@@ -337,7 +336,7 @@ MIRROR_FAULTS = {
 
 @pytest.mark.parametrize("mode", MIRROR_FAULTS)
 def test_rows_6_to_9_next_mirror(files, tmp_path, monkeypatch, mirrors, mode):
-    monkeypatch.setattr(_download, "STALL", 0.1)
+    monkeypatch.setattr(download, "STALL", 0.1)
     mirrors(mode, "ok")
     loaded = load_digit_images()
     assert_is_the_small_mnist(loaded, files)
@@ -348,7 +347,7 @@ def test_rows_6_to_9_next_mirror(files, tmp_path, monkeypatch, mirrors, mode):
 
 @pytest.mark.parametrize("mode", MIRROR_FAULTS)
 def test_rows_6_to_9_fallback_with_reasons(tmp_path, monkeypatch, mirrors, mode):
-    monkeypatch.setattr(_download, "STALL", 0.1)
+    monkeypatch.setattr(download, "STALL", 0.1)
     mirrors(mode, "503")
     assert_is_digits(load_digit_images(), MIRROR_FAULTS[mode], "mirror 2 answered with status 503", "set VAE_DATA")
     assert cached(tmp_path) == []
@@ -356,15 +355,15 @@ def test_rows_6_to_9_fallback_with_reasons(tmp_path, monkeypatch, mirrors, mode)
 
 def test_row_8_the_deadline_covers_everything(tmp_path, monkeypatch, mirrors, server):
     """The limit per byte is long; the limit in all ends it."""
-    monkeypatch.setattr(_download, "STALL", 1000.0)
-    monkeypatch.setattr(_download, "DEADLINE", 0.2)
+    monkeypatch.setattr(download, "STALL", 1000.0)
+    monkeypatch.setattr(download, "DEADLINE", 0.2)
     mirrors("stall")
     assert_is_digits(load_digit_images(), "mirror 1 stalled")
     assert not server.release.is_set() and cached(tmp_path) == []
 
 
 def test_limits_are_those_promised():
-    assert _download.DEADLINE <= 60 and _download.PATIENCE <= 1.5 and _download.STALL < _download.DEADLINE
+    assert download.DEADLINE <= 60 and download.PATIENCE <= 1.5 and download.STALL < download.DEADLINE
 
 
 def test_a_server_that_unpacks_on_the_way(files, mirrors):
@@ -376,7 +375,7 @@ def test_a_refused_mirror_is_passed_over(files, monkeypatch, server):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         dead = f"http://127.0.0.1:{closed.getsockname()[1]}/ok/"
-        monkeypatch.setattr(_download, "MIRRORS", (dead, f"{server.address}/ok/"))
+        monkeypatch.setattr(download, "MIRRORS", (dead, f"{server.address}/ok/"))
         loaded = load_digit_images()
     assert_is_the_small_mnist(loaded, files)
     assert "mirror 1 could not be reached" in loaded.note
@@ -393,7 +392,7 @@ def test_only_what_is_missing_is_fetched(files, tmp_path, mirrors, server):
 def test_mirrors_are_those_of_torchvision():
     from torchvision.datasets import MNIST
 
-    source = ast.parse(Path(_download.__file__).read_text(encoding="utf-8"))
+    source = ast.parse(Path(download.__file__).read_text(encoding="utf-8"))
     values = {node.targets[0].id: node.value for node in source.body if isinstance(node, ast.Assign)}
     assert set(ast.literal_eval(values["MIRRORS"])) & set(MNIST.mirrors)
     assert {f"{name}.gz" for name in REAL_FILES} == {name for name, _ in MNIST.resources}
@@ -403,23 +402,23 @@ def test_mirrors_are_those_of_torchvision():
 
 CHILD = """
 import json, os, pathlib, sys
-from vae_helpers import _download, _sources
+from vae_helpers.data import download, files as mnist
 files, mirrors, cache, block = json.loads(sys.argv[1])
-_sources.FILES.update({name: tuple(value) for name, value in files.items()})
-_download.MIRRORS = mirrors
+mnist.FILES.update({name: tuple(value) for name, value in files.items()})
+download.MIRRORS = mirrors
 if block:
     os.replace = lambda *paths: (print("storing", flush=True), sys.stdin.readline())
 print("ready", flush=True)
 sys.stdin.readline()
-found, problems = _download.download(pathlib.Path(cache), list(files))
+found, problems = download.download(pathlib.Path(cache), list(files))
 print(json.dumps([sorted(found), problems]))
 """
 
 
 def child(tmp_path, server, mode, block=False):
     """A process that has imported everything, and downloads when a line comes in."""
-    config = json.dumps([_sources.FILES, [f"{server.address}/{mode}/"], str(tmp_path / "cache"), block])
-    environment = os.environ | {"PYTHONPATH": str(Path(data.__file__).parents[1])}
+    config = json.dumps([mnist.FILES, [f"{server.address}/{mode}/"], str(tmp_path / "cache"), block])
+    environment = os.environ | {"PYTHONPATH": str(Path(images.__file__).parents[2])}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     return subprocess.Popen([sys.executable, "-c", CHILD, config], env=environment, **pipes)
 
@@ -466,7 +465,7 @@ def test_row_11_killed_while_storing(files, tmp_path, server, mirrors):
     mirrors("ok")
     assert_is_the_small_mnist(load_digit_images(), files)
     assert part.exists()  # it could belong to a living process
-    os.utime(part, (time.time() - 2 * _download.STALE,) * 2)
+    os.utime(part, (time.time() - 2 * download.STALE,) * 2)
     (part.parent / LABELS).unlink()
     assert_is_the_small_mnist(load_digit_images(), files)
     assert cached(tmp_path) == sorted(files)
@@ -481,7 +480,7 @@ def test_row_12_a_complete_cache_is_not_written(files, tmp_path, monkeypatch, mi
         path.chmod(0o555)
     mirrors("ok")
     before = tree(tmp_path / "cache")
-    for module, name in ((_download.tempfile, "mkstemp"), (_download.tempfile, "TemporaryFile"), (os, "mkdir")):
+    for module, name in ((download.tempfile, "mkstemp"), (download.tempfile, "TemporaryFile"), (os, "mkdir")):
         monkeypatch.setattr(module, name, lambda *args, **kwargs: pytest.fail("something was written"))
     assert_is_the_small_mnist(load_digit_images("mnist"), files)
     monkeypatch.undo()
@@ -533,7 +532,7 @@ def test_row_14_no_network(monkeypatch, mirrors, server):
 def test_row_14_a_name_server_that_never_answers(monkeypatch, mirrors):
     never = threading.Event()
     monkeypatch.setattr(socket, "create_connection", lambda *args, **kwargs: never.wait(10) or nullcontext())
-    monkeypatch.setattr(_download, "PATIENCE", 0.1)
+    monkeypatch.setattr(download, "PATIENCE", 0.1)
     mirrors("ok", "ok")
     assert_is_digits(load_digit_images(), "no mirror could be reached")
     never.set()
@@ -543,13 +542,13 @@ def test_a_proxy_is_asked_instead_of_the_mirror(monkeypatch, server):
     """Behind a proxy the mirrors' names do not resolve, and need not."""
     monkeypatch.setenv("http_proxy", f"127.0.0.1:{server.server_port}")
     monkeypatch.setenv("no_proxy", "")
-    assert _download._connect("http://mirror.invalid/mnist/")
+    assert download._connect("http://mirror.invalid/mnist/")
 
 
 @pytest.mark.parametrize("by_variable", [False, True])
 def test_digits_by_name_touch_nothing(tmp_path, monkeypatch, mirrors, by_variable):
     mirrors("ok")
-    for module, name in ((_sources, "gather"), (_download, "download"), (socket, "create_connection")):
+    for module, name in ((mnist, "gather"), (download, "download"), (socket, "create_connection")):
         monkeypatch.setattr(module, name, lambda *args, **kwargs: pytest.fail("digits need no search"))
     monkeypatch.setenv("VAE_DATASET", "digits" if by_variable else "mnist")
     loaded = load_digit_images() if by_variable else load_digit_images("digits")
@@ -616,7 +615,7 @@ def test_row_16_disk_full(files, tmp_path, monkeypatch, mirrors):
 
 def test_row_16_store_names_the_path(tmp_path):
     with pytest.raises(OSError, match=re.escape(str(tmp_path / "missing" / TRAIN))):
-        _download.store(tmp_path / "missing", TRAIN, b"x")
+        download.store(tmp_path / "missing", TRAIN, b"x")
 
 
 # Row 35, and the interface
@@ -635,7 +634,7 @@ def test_row_35_broken_torchvision(files, tmp_path, monkeypatch, error):
     assert_is_digits(load_digit_images(), "torch and torchvision must come from the same build")
 
 
-@pytest.mark.parametrize("module", [data, _sources, _download])
+@pytest.mark.parametrize("module", [images, mnist, download])
 def test_row_35_importing_needs_only_torch_and_numpy(module):
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     imports = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
@@ -690,7 +689,7 @@ def test_real_mnist(monkeypatch):
     if not folder or not all(any(Path(folder).rglob(name)) for name in REAL_FILES):
         pytest.skip("VAE_DATA does not name a folder with the four MNIST files, so the real ones are not tested")
     for name, value in REAL_FILES.items():
-        monkeypatch.setitem(_sources.FILES, name, value)
+        monkeypatch.setitem(mnist.FILES, name, value)
     loaded = load_digit_images("mnist", root=folder)
     assert loaded.train.x.shape == (60_000, 784) and loaded.test.x.shape == (10_000, 784)
     assert loaded.train.x.min() == 0 and loaded.train.x.max() == 1

@@ -9,10 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
-from vae_helpers import latent, widgets
+from vae_helpers import latent
 from vae_helpers.models import VAE, Autoencoder
-from vae_helpers.plots import png_bytes
-from vae_helpers.style import Picture, picture
+from vae_helpers.view import widgets
+from vae_helpers.view.picture import Picture, picture
+from vae_helpers.view.plots import png_bytes
 
 
 def grey(value, text="a sentence"):

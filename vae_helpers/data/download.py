@@ -9,7 +9,7 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-from vae_helpers._sources import FILES, BadFile, check, unpack
+from vae_helpers.data.files import FILES, BadFile, check, unpack
 
 # The mirrors of torchvision.datasets.MNIST; a test compares. Importing torchvision only to read them takes
 # longer than everything else that a machine without a network has to wait for.

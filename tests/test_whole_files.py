@@ -1,0 +1,70 @@
+"""Files appear whole or not at all."""
+
+import errno
+import os
+
+import pytest
+
+from vae_helpers.whole_files import write_whole
+
+
+@pytest.fixture
+def path(tmp_path):
+    place = tmp_path / "ein Übung 中.bin"
+    write_whole(place, b"old")
+    return place
+
+
+def only(path):
+    """Is the file the only one in its folder?"""
+    return [other.name for other in path.parent.iterdir()] == [path.name]
+
+
+def test_it_replaces_what_was_there_and_others_may_read_it(path):
+    before = os.umask(0o022)
+    try:
+        write_whole(path, b"new")
+    finally:
+        os.umask(before)
+    assert path.read_bytes() == b"new" and only(path) and path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_full_disk_keeps_the_old_file_and_names_the_path(path, monkeypatch, call):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(OSError, match=r"No space left on device.*intact.*中\.bin") as caught:
+        write_whole(path, b"new")
+    assert caught.value.errno == errno.ENOSPC and path.read_bytes() == b"old" and only(path)
+
+
+def test_an_interrupt_leaves_nothing_behind(path, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"old" and only(path)
+
+
+def test_a_link_keeps_pointing_where_it_points(path, tmp_path):
+    (tmp_path / "folder").mkdir()
+    link = tmp_path / "folder" / "link.bin"
+    link.symlink_to(path)
+    write_whole(link, b"new")
+    assert link.is_symlink() and path.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_device_is_refused_and_stays_a_device():
+    with pytest.raises(OSError, match=r"not an ordinary file.*/dev/full"):
+        write_whole("/dev/full", b"new")
+    assert os.path.exists("/dev/full") and not os.path.isfile("/dev/full")
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(OSError, match="nowhere"):
+        write_whole(tmp_path / "nowhere" / "x", b"")

@@ -1,0 +1,33 @@
+"""Files that appear whole or not at all; used wherever the package or a tool writes one."""
+
+import contextlib
+import errno
+import os
+import secrets
+from pathlib import Path
+
+
+def write_whole(path, content):
+    """Write bytes beside `path`, flush them to disk, then rename: others see the old file or all of the new one.
+
+    A link keeps pointing where it points. Raises OSError that names the path; a file that was there is then intact,
+    and nothing is left beside it.
+    """
+    place = Path(os.path.realpath(path))
+    try:
+        if place.exists() and not place.is_file():
+            raise OSError(errno.EINVAL, "not an ordinary file")
+        part = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
+        try:
+            with part.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, place)
+        except BaseException:  # an interrupt too leaves nothing beside the file
+            with contextlib.suppress(OSError):
+                part.unlink()
+            raise
+    except OSError as error:
+        problem = f"the file cannot be written ({error.strerror or error}); one that was there is intact"
+        raise OSError(error.errno, problem, str(path)) from error
