@@ -112,7 +112,8 @@ def jupyterlab(folder, cells):
     homes = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
     homes["JUPYTER_CONFIG_PATH"] = str(Path(__file__).parents[1] / ".jupyter")  # what `make lab` starts with
     command = [sys.executable, "-m", "jupyterlab", *options]
-    with subprocess.Popen(command, env=os.environ | homes, stderr=subprocess.PIPE, text=True) as server:
+    environment = {k: v for k, v in os.environ.items() if k != "TQDM_DISABLE"} | homes  # as a reader has it
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
         said = []
         for line in server.stderr:  # ends when the server does
             said.append(line)
@@ -129,9 +130,10 @@ def jupyterlab(folder, cells):
 
 def run_all_cells(page, url, done):
     """Open the notebook, run all its cells, and wait until the selector `done` is there."""
-    page.set_default_timeout(120_000)
+    page.set_default_timeout(120_000)  # a busy machine starts a kernel slowly
     page.goto(url)
     page.wait_for_selector(".jp-Notebook .jp-CodeCell")
     page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'")
     page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
     page.wait_for_selector(done)
+    page.set_default_timeout(30_000)

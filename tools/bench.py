@@ -108,14 +108,14 @@ def elbo(data, batch_size=256):
 def sliders(data, moves=300):
     """Python-side time per slider move: one decoder, two decoders under one cursor, and figures of the chapters."""
     from vae_helpers import latent
-    from vae_helpers.view import widgets
+    from vae_helpers.view import controls, widgets
 
     model = VAE()
     codes = torch.randn(2000, 2, generator=torch.Generator().manual_seed(0))
     panel = latent.Panel(model, latent.standard_normal(), codes, torch.arange(2000) % 10)
     controls = {
-        "one decoder": (widgets.latent_sliders(model.decode, [-2, -2], [2, 2], name="bench-1"), "z1", -2, 2),
-        "two decoders": (widgets.plane_sliders({"a": panel, "b": panel}, name="bench-2"), "u1", 2.5, 97.5),
+        "one decoder": (controls.latent_sliders(model.decode, [-2, -2], [2, 2], name="bench-1"), "z1", -2, 2),
+        "two decoders": (controls.plane_sliders({"a": panel, "b": panel}, name="bench-2"), "u1", 2.5, 97.5),
     }
     for name, (source, draw, argument) in FIGURES.items():
         exec(source, {})
@@ -178,7 +178,7 @@ import numpy as np
 import torch
 from scipy import stats
 from vae_helpers import latent
-from vae_helpers.view import style, widgets
+from vae_helpers.view import controls, style, widgets
 from vae_helpers.models import VAE
 from vae_helpers.view.picture import COLORS, picture
 plt.style.use("vae_helpers.view.vae")
@@ -210,13 +210,13 @@ MOVES = """moves => {
 }"""
 LAB_CELLS = {  # source, and what changes last on its page
     "one decoder": (
-        IMPORTS + """widgets.latent_sliders(VAE().decode, [-40, -40], [40, 40], name="one")""",
+        IMPORTS + """controls.latent_sliders(VAE().decode, [-40, -40], [40, 40], name="one")""",
         "img",
     ),
     "two decoders": (
         """codes = latent.standard_normal().sample(2000)
 panels = {f"seed {s}": latent.Panel(VAE(seed=s), latent.standard_normal(), codes) for s in (1, 2)}
-widgets.plane_sliders(panels, name="two")""",
+controls.plane_sliders(panels, name="two")""",
         "img",
     ),
     **{name: (source, ".vae-layer") for name, (source, *_) in FIGURES.items()},
@@ -225,7 +225,7 @@ widgets.plane_sliders(panels, name="two")""",
     fig, ax = style.picture("small", alt=f"up to {step}")
     ax.plot([0, step])
     return fig
-control = widgets.scrubber(still, range(70))
+control = controls.scrubber(still, range(70))
 control.set(step=0)
 control""",
         "img",

@@ -11,21 +11,27 @@ from vae_helpers.models import VAE
 CELLS = [
     """import torch
 from vae_helpers import latent
-from vae_helpers.view import widgets
+from vae_helpers.view import controls, widgets
+from vae_helpers.view.plots import png_bytes
 from vae_helpers.models import VAE
 model, codes = VAE(seed=1), latent.standard_normal().sample(300)
-widgets.latent_sliders(model.decode, [-40, -40], [40, 40], name="one", scale=3)""",
+controls.latent_sliders(model.decode, [-40, -40], [40, 40], name="one", scale=3)""",
     """panels = {f"seed {s}": latent.Panel(VAE(seed=s), latent.fit_gaussian(s * codes), s * codes) for s in (1, 2)}
-widgets.plane_sliders(panels, name="two")""",
+controls.plane_sliders(panels, name="two")""",
     """def fail(a):
     raise RuntimeError("shown beneath")
 widgets.Control(fail, a=widgets.slider("a", 0, 1, 0))""",
     """calls = []
 
-def counted(a, b):
+def counted(a, b, c):
     calls.append(a)
-    return widgets.png_bytes(torch.full((28, 28), a)), f"counted at {a:.1f}, {b}"
-widgets.Control(counted, a=widgets.slider("a", 0, 1, 0, step=0.1), b=widgets.choice("b", ["left", "right"]))""",
+    return png_bytes(torch.full((28, 28), a)), f"counted at {a:.1f}, {b}, {c}"
+widgets.Control(
+    counted,
+    a=widgets.slider("a", 0, 1, 0, step=0.1),
+    b=widgets.choice("b", ["left", "middle", "right"]),
+    c=widgets.choice("c", ["on", "off"]),
+)""",
     """from vae_helpers.view.picture import picture
 fig, ax = picture("wide", alt="a field")
 ax.set(xlim=(0, 1), ylim=(0, 1))
@@ -65,7 +71,7 @@ def page(tmp_path_factory):
 
 
 def output(page, number):
-    return page.locator(".jp-CodeCell").nth(number).locator(".jp-OutputArea-output")
+    return page.locator(".jp-CodeCell").nth(number).locator(".jp-OutputArea-output").last
 
 
 def shown(image):
@@ -91,8 +97,8 @@ def test_one_decoder_moves_with_the_arrow_keys(page):
     before = shown(image)
     assert image.evaluate("image => [image.clientWidth, image.clientHeight]") == [84, 84]  # not stretched over the cell
     assert np.abs(before - decoded(VAE(seed=1), [0.0, 0.0])).max() <= 1
-    press(page, handles.nth(0), "ArrowRight", 25, "z1 = 10.00, z2 = 0.00")
-    press(page, handles.nth(1), "ArrowLeft", 50, "z1 = 10.00, z2 = -20.00")
+    press(page, handles.nth(0), "ArrowRight", 25, "z₁ = 10.00, z₂ = 0.00")
+    press(page, handles.nth(1), "ArrowLeft", 50, "z₁ = 10.00, z₂ = -20.00")
     after = shown(image)
     assert np.abs(after - decoded(VAE(seed=1), [10.0, -20.0])).max() <= 1
     assert np.abs(after - before).max() > 1
@@ -125,8 +131,87 @@ def test_cells_run_twenty_times_leave_nothing_behind(page):
     assert page.evaluate(RUN_CELL, 5).split(maxsplit=1)[1].strip() == "[0.0, 0.1]"  # one callback, called once
 
 
-def test_a_choice_is_made_with_the_arrow_keys(page):
-    press(page, output(page, 3).locator(".noUi-handle").last, "ArrowRight", 1, "counted at 0.1, right")
+def test_a_choice_is_made_with_the_arrow_keys_and_a_choice_of_two_by_its_buttons(page):
+    press(page, output(page, 3).locator(".noUi-handle").last, "ArrowRight", 1, "counted at 0.1, middle, on")
+    output(page, 3).locator("button", has_text="off").focus()
+    page.keyboard.press("Space")
+    page.wait_for_selector("text=counted at 0.1, middle, off")
+
+
+def state(page):
+    """What a stray key changes: where the notebook is scrolled, which cell is active, what is folded."""
+    return page.evaluate(
+        """() => { const notebook = window.jupyterapp.shell.currentWidget.content;
+        return [notebook.outerNode?.scrollTop ?? notebook.node.scrollTop, notebook.activeCellIndex, notebook.mode,
+            document.querySelectorAll(".jp-Cell:not(.jp-mod-noOutputs)").length]; }"""
+    )
+
+
+@pytest.mark.parametrize(("number", "sliders"), [(0, 2), (1, 2), (3, 1), (4, 1)])
+def test_a_click_on_the_track_then_arrow_keys_move_the_slider_and_nothing_else(page, number, sliders):
+    tracks = output(page, number).locator(".noUi-target")
+    for track in (tracks.nth(i) for i in range(sliders)):
+        track.scroll_into_view_if_needed()
+        box = track.bounding_box()
+        page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + box["height"] / 2)
+        page.wait_for_function("document.activeElement.getAttribute('role') == 'slider'")
+        handle = page.locator(".noUi-handle:focus")
+        before, low = state(page), float(handle.get_attribute("aria-valuemin"))
+        handle.evaluate("handle => handle.id = 'watched'")
+        page.keyboard.press("Home")
+        for _ in range(2):
+            page.keyboard.press("ArrowRight")
+        two = float(handle.get_attribute("aria-valuenow"))
+        for _ in range(2):
+            page.keyboard.press("ArrowRight")
+        four = float(handle.get_attribute("aria-valuenow"))
+        assert four - low == pytest.approx(2 * (two - low)) and two > low  # two steps, then two more
+        assert state(page) == before and page.evaluate("document.activeElement.id") == "watched"
+        handle.evaluate("handle => handle.id = ''")
+
+
+def test_a_cursor_is_dragged_on_its_map_and_moved_by_keys(page):
+    control = output(page, 1)
+    surface = control.locator(".vae-pad").nth(1)
+    surface.scroll_into_view_if_needed()
+    box = surface.bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.4 * box["height"], steps=4)
+    page.mouse.up()
+    page.wait_for_function("document.activeElement.classList.contains('vae-pad')")
+    goal = 0.6 * 300, 0.4 * 300
+    page.wait_for_function(
+        """([surface, x, y]) => { const circle = surface.querySelector("circle");
+        return Math.hypot(circle.cx.baseVal.value - x, circle.cy.baseVal.value - y) < 3; }""",
+        arg=[surface.element_handle(), *goal],
+    )
+    before = control.locator(".widget-readout").first.inner_text()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "([element, text]) => parseFloat(element.textContent) == parseFloat(text) + 0.5",
+        arg=[control.locator(".widget-readout").first.element_handle(), before],
+    )
+
+
+def test_every_handle_and_map_has_a_name_and_readouts_are_no_tab_stops(page):
+    names = page.evaluate(
+        """() => [...document.querySelectorAll(".vae-control [role=slider], .vae-control .vae-pad")]
+        .map(part => part.getAttribute("aria-label"))"""
+    )
+    assert len(names) >= 9 and all(names) and "z₁ quantile, %" in names
+    assert page.evaluate("[...document.querySelectorAll('.vae-control .widget-readout')].every(e => e.tabIndex == -1)")
+
+
+def test_two_planes_stay_side_by_side_in_560_pixels(page):
+    page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
+    page.set_viewport_size({"width": 560, "height": 1200})
+    left, right = (output(page, 1).locator(".vae-pad").nth(i) for i in (0, 1))
+    page.wait_for_function("e => e.getBoundingClientRect().width < 300", arg=left.element_handle())
+    a, b = left.bounding_box(), right.bounding_box()
+    assert a["y"] == b["y"] and a["x"] + a["width"] < b["x"] and a["width"] > 170
+    assert output(page, 1).evaluate("e => e.scrollWidth - e.clientWidth") <= 2
+    page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
 
 
 def boxes(control):
@@ -155,7 +240,7 @@ def test_what_moves_in_a_figure_lies_over_what_stands_still(page, width):
 def test_nothing_overflows_at_700_pixels(page):
     page.set_viewport_size({"width": 700, "height": 1200})
     for number in (0, 1, 4):
-        box = output(page, number).first
+        box = output(page, number)
         assert box.evaluate("e => e.scrollWidth - e.clientWidth") <= 2
 
 

@@ -57,7 +57,7 @@ def show_images(*rows, titles=(), columns=None, alt, title=""):
     columns = columns or len(rows[0])
     fig, axes = picture("wide", len(rows), 1, alt=alt, squeeze=False)
     for ax, x, label in zip(axes[:, 0], rows, list(titles) + [""] * len(rows), strict=False):
-        _draw_grey(ax, image_grid(x, columns))
+        draw_grey(ax, image_grid(x, columns))
         ax.set_ylabel(label, rotation=0, ha="right", va="center")
     fig.suptitle(title, x=0.01, ha="left", fontsize=11)
     lines = sum(-(-len(x) // columns) for x in rows)
@@ -81,21 +81,28 @@ def show_codes(panels, *, alt, labels=None, limits=None, limit=5000):
     return fig
 
 
-def codes_map(panel, inches=3.0):
-    """A square scatter of a latent.Panel as PNG bytes, and the function place(z1, z2) of a latent point in it.
+class Place:
+    """From a latent point to its place in a map, as fractions of width and height from the top left, and back."""
 
-    The place is (x, y) as fractions of the picture's width and height, from the top left corner.
-    """
+    def __init__(self, fig, ax):
+        (self.a, _, self.left), (_, self.b, self.bottom), _ = (
+            (ax.transData + fig.transFigure.inverted()).get_matrix().tolist()
+        )
+
+    def __call__(self, z1, z2):
+        return self.left + self.a * z1, 1 - self.bottom - self.b * z2
+
+    def back(self, x, y):
+        return (x - self.left) / self.a, (1 - y - self.bottom) / self.b
+
+
+def codes_map(panel, inches=3.0):
+    """A square scatter of a latent.Panel as PNG bytes, and the Place of its latent points in that picture."""
     fig, ax = picture("small", alt="Codes of one model.")
     fig.set_size_inches(inches, inches)
     draw_panel(ax, panel)
     fig.keep_layout()
-    (a, _, left), (_, b, bottom), _ = (ax.transData + fig.transFigure.inverted()).get_matrix().tolist()
-
-    def place(z1, z2):
-        return left + a * z1, 1 - bottom - b * z2
-
-    return fig.png(), place
+    return fig.png(), Place(fig, ax)
 
 
 def draw_panel(ax, panel, limit=2000):
@@ -117,7 +124,7 @@ def show_cursors(panels, points, *, alt):
         left.set(title=title)
         left.set_box_aspect(1)
         with torch.no_grad():
-            _draw_grey(right, panel.model.decode(z[None]).reshape(SIDE, SIDE))
+            draw_grey(right, panel.model.decode(z[None]).reshape(SIDE, SIDE))
     fig.set_figheight(3.0)
     fig.get_layout_engine().set(h_pad=0.12)  # a title above a square axes is not counted by the layout
     return fig
@@ -195,7 +202,8 @@ def show_bars(rows, names, *, ylabel, title, alt):
     return fig
 
 
-def _draw_grey(ax, image):
+def draw_grey(ax, image):
+    """A grey image, (height, width) in [0, 1], on `ax`, without ticks or frame."""
     ax.imshow(np.asarray(image), cmap="gray", vmin=0, vmax=1)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)

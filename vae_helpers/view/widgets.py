@@ -2,20 +2,20 @@
 
 A control holds its inputs, a picture, and a sentence that says what the picture shows. It writes into widgets that stay
 in place, so nothing flickers; an error in the drawing is shown beneath it; making a control again under the same name
-closes the old one; where no kernel runs, a reader sees the picture and the sentence.
+closes the old one; where no kernel runs, a reader sees the picture and the sentence. What ipywidgets leaves undone on
+the page (focus, names, pointing at a picture) is in web/controls.js, its look in web/controls.css.
 """
 
 import html
 from base64 import b64encode
-from statistics import NormalDist
+from importlib import resources
 
 import ipywidgets as ipw
-import torch
 from IPython.display import display
 
+from vae_helpers.view.live import is_live
 from vae_helpers.view.picture import Picture
-from vae_helpers.view.plots import SIDE, codes_map, enlarged, png_bytes, show_cursors
-from vae_helpers.view.style import COLORS
+from vae_helpers.view.plots import enlarged
 
 _live = {}  # name → control: a cell that runs again replaces what it made before
 
@@ -31,11 +31,12 @@ class Control(ipw.VBox):
 
     def __init__(self, draw, *, name=None, play=None, width=None, **inputs):
         self.draw, self.inputs, self.width, self.drawn, self.sentence = draw, inputs, width, None, ""
-        self.text, self.error = ipw.HTML(), ipw.HTML()
-        self.parts = [*inputs.values(), *self._view(), self.text, self.error, _sheet()]
+        self.text, self.error, self._still = ipw.HTML(), ipw.HTML(), False
+        self.parts = [*self._arrange(), self.text, self.error, _sheet()]
         if play is not None:
             self.parts.insert(0, _play_button(self._input(play)))
         super().__init__(self.parts, layout=ipw.Layout(align_items="flex-start"))  # else the picture is stretched
+        self.add_class("vae-control")
         for widget in inputs.values():
             widget.observe(self._redraw, names="value")
         self._redraw()
@@ -52,9 +53,15 @@ class Control(ipw.VBox):
         return {name: widget.value for name, widget in self.inputs.items()}
 
     def set(self, **values):
-        """Move inputs to the given values, as a hand would; ValueError for a name that is not an input."""
-        for name, value in values.items():
-            self._input(name).value = value
+        """Move inputs to the given values, as a hand would, and draw once; ValueError for a name that is not one."""
+        widgets = {name: self._input(name) for name in values}
+        self._still = True
+        try:
+            for name, value in values.items():
+                widgets[name].value = value
+        finally:
+            self._still = False
+        self._redraw()
 
     def close(self, keep=()):
         """Unhook the callbacks and close every part, the inputs too but for those to keep."""
@@ -74,17 +81,20 @@ class Control(ipw.VBox):
             return self.drawn.png()
         return enlarged(self.image.value, self.width)
 
-    def _view(self):
-        self.image = _image(None if self.width is None else f"{self.width}px", sharp=self.width is not None)
-        self.layer = _layer()
-        return [_stack(self.image, self.layer)]
+    def _arrange(self):
+        """The widgets from top to bottom, without the sentence: the inputs, then the picture."""
+        self.image = image_box(None if self.width is None else f"{self.width}px", sharp=self.width is not None)
+        self.layer = layer_box()
+        kind = "vae-figure" if self.width is None else "vae-image"
+        return [*self.inputs.values(), _stack(self.image, self.layer).add_class(kind)]
 
     def _show(self, drawn):
         if isinstance(drawn, Picture):
             self.image.value, self.layer.value = drawn.layers()
             self.sentence = drawn.alt
-        elif not isinstance(drawn, tuple):
-            raise ValueError(f"draw must return a Picture, or PNG bytes and a sentence, got {type(drawn).__name__}.")
+        elif not isinstance(drawn, tuple) or not isinstance(drawn[-1], str):
+            found = f"a tuple that ends in {drawn[-1:]!r:.40}" if isinstance(drawn, tuple) else type(drawn).__name__
+            raise ValueError(f"draw must return a Picture, or PNG bytes and a sentence, got {found}.")
         else:
             self.layer.value = ""
             self.image.value, self.sentence = drawn
@@ -95,6 +105,8 @@ class Control(ipw.VBox):
         return self.inputs[name]
 
     def _redraw(self, change=None):
+        if self._still:
+            return
         try:
             self.drawn = self.draw(**self.values)
             self._show(self.drawn)
@@ -102,14 +114,14 @@ class Control(ipw.VBox):
             self.error.value = f"<b>{html.escape(type(error).__name__)}</b>: {html.escape(str(error))}"
         else:
             self.text.value, self.error.value = html.escape(self.sentence), ""
+        self.error.layout.display = None if self.error.value else "none"
 
     def _ipython_display_(self, **kwargs):
+        if is_live():
+            display({"text/html": f"<script>{_web('controls.js')}</script>"}, raw=True)
+        view = {"model_id": self.model_id, "version_major": 2, "version_minor": 0}
         bundle = {
-            "application/vnd.jupyter.widget-view+json": {
-                "model_id": self.model_id,
-                "version_major": 2,
-                "version_minor": 0,
-            },
+            "application/vnd.jupyter.widget-view+json": view,
             "image/png": b64encode(self.still()).decode(),  # before the sentence, which it brings up to date
             "text/plain": self.sentence,
         }
@@ -126,9 +138,19 @@ def step_slider(label, low, high, value):
     return ipw.IntSlider(value=value, min=low, max=high, **_named(label))
 
 
-def choice(label, options):
-    """A slider over options, or over (name, value) pairs; JupyterLab would take a dropdown's arrow keys for itself."""
+def option_slider(label, options):
+    """A slider over the names of options, or of (name, value) pairs."""
     return ipw.SelectionSlider(options=options, **_named(label))
+
+
+def choice(label, options):
+    """Buttons side by side for two options, a slider over the names of more. (A dropdown would lose its arrow keys.)"""
+    options = list(options)
+    if len(options) > 2:
+        return option_slider(label, options)
+    named = _named(label)
+    named["style"]["button_width"] = "auto"
+    return ipw.ToggleButtons(options=options, **named)
 
 
 def _named(label):
@@ -136,142 +158,46 @@ def _named(label):
     return {"description": label, "layout": wide, "style": {"description_width": "8em"}}
 
 
-def latent_sliders(decode, low, high, *, name, scale=8):
-    """One slider per latent dimension, and the decoded image, enlarged `scale` times.
+def pad(image, layer, label, point, step):
+    """The image under its layer, as one widget that can be pointed at: by pointer, or by arrow keys with the focus.
 
-    decode: (1, d) codes → (1, 784) pixels in [0, 1]. low, high: (d,) ends of the sliders, in latent units.
+    point(x, y): where, as fractions of width and height from the top left; step(dx, dy): arrow keys, in steps, up and
+    right positive. label: what it is called by a screen reader.
     """
+    said = ipw.Text(description=label, layout=ipw.Layout(display="none")).add_class("vae-said")
 
-    def draw(**values):
-        image = _decode(decode, torch.tensor([list(values.values())]))
-        place = ", ".join(f"z{i} = {value:.2f}" for i, value in enumerate(values.values(), start=1))
-        return png_bytes(image), f"Decoded at {place}; mean brightness {image.mean():.2f}."
+    def hear(change):
+        kind, x, y, _ = change.new.split()
+        (point if kind == "point" else step)(float(x), float(y))
 
-    ends = enumerate(zip(torch.as_tensor(low).tolist(), torch.as_tensor(high).tolist(), strict=True), start=1)
-    inputs = {f"z{i}": slider(f"z{i}", a, b, (a + b) / 2, step=(b - a) / 200) for i, (a, b) in ends}
-    return Control(draw, name=name, width=scale * SIDE, **inputs)
-
-
-def plane_sliders(panels, *, name):
-    """One cursor over several latent planes, in quantiles of each model's own codes; see latent.Panel.
-
-    panels: {title: Panel} with 2-D codes. Each panel shows its codes, the cursor on them, and the image decoded there.
-    """
-    return _Planes(panels, name=name)
-
-
-def interpolation(models, x, *, name, scale=5):
-    """Slide between two images of x: for each model the first image, the decoded point in between, and the second.
-
-    models: {title: model} with encode and decode; x: (n, 784) pixels in [0, 1] to choose from by number.
-    """
-    codes = {}
-    with torch.inference_mode():
-        for title, model in models.items():
-            code = model.encode(x)
-            codes[title] = code[0] if isinstance(code, tuple) else code
-
-    def draw(first, second, share):
-        rows = []
-        for title, model in models.items():
-            z = torch.lerp(codes[title][first], codes[title][second], share)
-            ends = [x[first].reshape(SIDE, SIDE), x[second].reshape(SIDE, SIDE)]
-            rows.append(torch.cat([ends[0], _decode(model.decode, z[None]), ends[1]], dim=1))
-        where = f"Image {first}, the point {share:.0%} of the way, image {second}; rows: {', '.join(models)}."
-        return png_bytes(torch.cat(rows)), where
-
-    numbers = {end: step_slider(f"{end} image", 0, len(x) - 1, i) for i, end in enumerate(("first", "second"))}
-    return Control(draw, name=name, width=3 * scale * SIDE, **numbers, share=slider("share", 0, 1, 0.5))
-
-
-def scrubber(draw, steps, *, name=None, label="epoch"):
-    """A play button and a slider over the steps; draw(step) is called for all of them now, so each comes at once."""
-    steps = list(steps)
-    if not steps:
-        raise ValueError("steps must hold one step or more, got none.")
-    frames = {step: (picture.png(), picture.alt) for step in steps for picture in [draw(step)]}
-    inputs = {"step": choice(label, steps)}
-    inputs["step"].index = len(steps) - 1
-    return Control(lambda step: frames[step], name=name or draw.__qualname__, play="step", **inputs)
-
-
-class _Planes(Control):
-    """The view behind plane_sliders: small widgets that change alone, so that a move costs little."""
-
-    def __init__(self, panels, *, name):
-        self.panels = panels
-        self.maps = {title: codes_map(panel) for title, panel in panels.items()}
-        inputs = {u: slider(f"z{i} quantile, %", 2.5, 97.5, 50, 0.5) for i, u in ((1, "u1"), (2, "u2"))}
-        super().__init__(self._at, name=name, **inputs)
-
-    def still(self):
-        return show_cursors(self.panels, self._points(**self.values), alt=self.sentence).png()
-
-    def _view(self):
-        self.dots = [_layer() for _ in self.panels]
-        self.images = [_image("180px", sharp=True) for _ in self.panels]
-        blocks = []
-        for (title, (png, _)), dot, image in zip(self.maps.items(), self.dots, self.images, strict=True):
-            codes, image.layout.margin = _image("300px"), "0 24px 0 0"
-            codes.value = png
-            row = ipw.HBox([_stack(codes, dot), image], layout=ipw.Layout(align_items="center"))
-            blocks.append(ipw.VBox([ipw.HTML(f"<b>{html.escape(title)}</b>"), row]))
-        return [ipw.HBox(blocks, layout=ipw.Layout(flex_flow="row wrap"))]
-
-    def _points(self, u1, u2):
-        eps = torch.tensor([NormalDist().inv_cdf(u / 100) for u in (u1, u2)])
-        return {title: panel.gaussian.push(eps) for title, panel in self.panels.items()}
-
-    def _at(self, u1, u2):
-        frames, places = [], []
-        for title, z in self._points(u1, u2).items():
-            z1, z2 = z.tolist()
-            image = _decode(self.panels[title].model.decode, z[None])
-            frames.append((self.maps[title][1](z1, z2), png_bytes(image)))
-            places.append(f"{title}: z = ({z1:.2f}, {z2:.2f})")
-        return frames, f"Quantiles {u1:.1f} % and {u2:.1f} %. {'; '.join(places)}."
-
-    def _show(self, drawn):
-        frames, self.sentence = drawn
-        for (_, png), image in zip(frames, self.images, strict=True):
-            image.value = png  # first, since a browser decodes it on the side
-        for ((x, y), _), dot in zip(frames, self.dots, strict=True):
-            dot.value = _CURSOR.format(x=300 * x, y=300 * y, color=COLORS["data"])
-
-
-_CURSOR = (
-    '<svg viewBox="0 0 300 300"><circle cx="{x:.1f}" cy="{y:.1f}" r="7" fill="{color}" stroke="white" '
-    'stroke-width="2"/></svg>'
-)
-_SHEET = """<style>
-.vae-pixels { image-rendering: pixelated; }
-.vae-layer .widget-html-content { line-height: 0; }
-.vae-layer svg { width: 100%; height: auto; stroke-linejoin: round; stroke-linecap: butt; }
-</style>"""
+    said.observe(hear, names="value")
+    return _stack(image, layer, said).add_class("vae-pad")
 
 
 def _sheet():
-    return ipw.HTML(_SHEET, layout=ipw.Layout(display="none"))
+    return ipw.HTML(f"<style>{_web('controls.css')}</style>", layout=ipw.Layout(display="none"))
 
 
-def _image(width, sharp=False):
-    image = ipw.Image(format="png", layout=ipw.Layout(width=width, max_width="100%", margin="0", grid_area="1 / 1"))
+def _web(name):
+    return resources.files("vae_helpers").joinpath("view", "web", name).read_text(encoding="utf-8")
+
+
+def image_box(width, sharp=False):
+    """A widget for PNG bytes, `width` as in CSS; sharp: with square pixels."""
+    image = ipw.Image(format="png", layout=ipw.Layout(width=width, max_width="100%", margin="0"))
     return image.add_class("vae-pixels") if sharp else image
 
 
-def _layer():
+def layer_box():
     """What lies over a picture: SVG of the same proportions."""
-    return ipw.HTML(layout=ipw.Layout(width="100%", margin="0", grid_area="1 / 1")).add_class("vae-layer")
+    return ipw.HTML(layout=ipw.Layout(width="100%", margin="0")).add_class("vae-layer")
 
 
-def _stack(below, above):
+def _stack(*parts):
+    for part in parts:
+        part.layout.grid_area = "1 / 1"
     columns = "minmax(0, max-content)"  # as wide as the picture, or as the page where that is narrower
-    return ipw.GridBox([below, above], layout=ipw.Layout(grid_template_columns=columns, max_width="100%"))
-
-
-def _decode(decode, z):
-    with torch.inference_mode():
-        return decode(z).reshape(SIDE, SIDE)
+    return ipw.GridBox(parts, layout=ipw.Layout(grid_template_columns=columns, max_width="100%"))
 
 
 def _play_button(widget):
