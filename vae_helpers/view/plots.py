@@ -10,6 +10,7 @@ from matplotlib import patheffects
 from PIL import Image
 
 from vae_helpers.view.picture import COLORS, picture
+from vae_helpers.view.style import DIGIT_COLORS
 
 SIDE = 28  # pixels along the edge of an image
 _pack = struct.Struct(">I").pack  # a length or a sum in a PNG
@@ -65,16 +66,16 @@ def show_images(*rows, titles=(), columns=None, alt, title=""):
     return fig
 
 
-def show_codes(panels, *, alt, labels=None, limits=None, limit=5000):
-    """Scatter plots of 2-D codes side by side, digits written at the middle of their cloud.
+def show_codes(panels, *, alt, labels=None, limits=None):
+    """Scatter plots of 2-D codes side by side; see draw_codes.
 
     panels: {title: codes (n, 2)}; labels: (n,) digit classes; limits: a (left, right, bottom, top) in latent units
-    per panel, to keep axes still while codes move; limit: how many codes are drawn.
+    per panel, to keep axes still while codes move.
     """
     fig, axes = picture("wide", 1, len(panels), alt=alt, squeeze=False)
     fig.set_figheight(fig.get_figwidth() / max(len(panels), 2) * 1.05)
     for i, (ax, (title, codes)) in enumerate(zip(axes[0], panels.items(), strict=True)):
-        draw_codes(ax, codes[:limit], None if labels is None else labels[:limit])
+        draw_codes(ax, codes, labels)
         ax.set(title=title, xlabel="$z_1$ (latent units)", ylabel="$z_2$ (latent units)")
         if limits is not None:
             ax.axis(limits[i])
@@ -105,9 +106,9 @@ def codes_map(panel, inches=3.0):
     return fig.png(), Place(fig, ax)
 
 
-def draw_panel(ax, panel, limit=2000):
+def draw_panel(ax, panel):
     """Codes of a latent.Panel on `ax`, with the outline of the region in which the cursor moves."""
-    draw_codes(ax, panel.codes[:limit], None if panel.labels is None else panel.labels[:limit])
+    draw_codes(ax, panel.codes, panel.labels)
     ax.plot(*panel.outline().numpy().T, color=COLORS["prior"], lw=1.4)
     ax.set(xlabel="$z_1$", ylabel="$z_2$")
 
@@ -130,18 +131,24 @@ def show_cursors(panels, points, *, alt):
     return fig
 
 
-def draw_codes(ax, codes, labels=None):
-    """Codes (n, 2) as points on `ax`; with labels (n,), each class in its own shade and its digit at the median."""
-    codes = np.asarray(codes)
-    shades = np.full(len(codes), 0.45) if labels is None else 0.15 + 0.07 * np.asarray(labels)
-    ax.scatter(codes[:, 0], codes[:, 1], c=shades, cmap="viridis", vmin=0, vmax=1, s=3, alpha=0.5, linewidths=0)
+def draw_codes(ax, codes, labels=None, limit=1000):
+    """Codes (n, 2) on `ax`, evenly chosen when there are more than `limit`: as points, or with labels (n,) as digits.
+
+    A large digit marks the median of each class.
+    """
+    codes, few = np.asarray(codes), slice(None, None, -(-len(codes) // limit))
     if labels is None:
+        ax.plot(*codes[few].T, ".", color="0.45", ms=3, alpha=0.6)
         return
+    labels = np.asarray(labels)
     digits = np.unique(labels)
-    medians = np.array([np.median(codes[np.asarray(labels) == digit], axis=0) for digit in digits])
-    halo = [patheffects.withStroke(linewidth=3, foreground="white")]
-    for digit, (x, y) in zip(digits, _apart(medians, np.ptp(codes, axis=0) * 0.045), strict=True):
-        ax.text(x, y, str(digit), ha="center", va="center", weight="bold", fontsize=12, path_effects=halo)
+    medians = np.array([np.median(codes[labels == digit], axis=0) for digit in digits])
+    halo = [patheffects.withStroke(linewidth=4, foreground="white")]
+    for digit, (x, y) in zip(digits, _apart(medians, np.ptp(codes, axis=0) * 0.05), strict=True):
+        color, those = DIGIT_COLORS[digit], codes[few][labels[few] == digit]
+        ax.scatter(*those.T, marker=f"${digit}$", s=22, color=color, linewidths=0, alpha=0.8)
+        text = {"weight": "bold", "fontsize": 14, "color": color, "path_effects": halo}
+        ax.text(x, y, str(digit), ha="center", va="center", zorder=5, **text)
 
 
 def _apart(points, least):
