@@ -3,7 +3,7 @@
 A control holds its inputs, a picture, and a sentence that says what the picture shows. It writes into widgets that stay
 in place, so nothing flickers; an error in the drawing is shown beneath it; making a control again under the same name
 closes the old one; where no kernel runs, a reader sees the picture and the sentence. What ipywidgets leaves undone on
-the page (focus, names, pointing at a picture) is in web/controls.js, its look in web/controls.css.
+the page (focus, names, pointing at a picture) is in web/widgets.js, its look in web/widgets.css.
 """
 
 import html
@@ -118,7 +118,7 @@ class Control(ipw.VBox):
 
     def _ipython_display_(self, **kwargs):
         if is_live():
-            display({"text/html": f"<script>{_web('controls.js')}</script>"}, raw=True)
+            display({"text/html": f"<script>{_web('widgets.js')}</script>"}, raw=True)
         view = {"model_id": self.model_id, "version_major": 2, "version_minor": 0}
         bundle = {
             "application/vnd.jupyter.widget-view+json": view,
@@ -175,7 +175,7 @@ def pad(image, layer, label, point, step):
 
 
 def _sheet():
-    return ipw.HTML(f"<style>{_web('controls.css')}</style>", layout=ipw.Layout(display="none"))
+    return ipw.HTML(f"<style>{_web('widgets.css')}</style>", layout=ipw.Layout(display="none"))
 
 
 def _web(name):
