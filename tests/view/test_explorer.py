@@ -127,6 +127,22 @@ def test_colours_are_those_of_the_book_and_the_axes_have_one_spelling(view):
     assert not re.search(r"\bz[12]\b", re.sub(r"[A-Za-z0-9+/=]{150,}", "", view.html))
 
 
+def contrast(one, other):
+    """WCAG's ratio of two colours #rrggbb, 1 to 21."""
+    channels = np.array([[int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)] for color in (one, other)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    low, high = sorted(linear @ [0.2126, 0.7152, 0.0722])
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["box", "dark"])
+def test_colours_can_be_read(theme):  # axe judges no text of one character, and no canvas
+    rule = re.search(rf"^\.{theme} {{\n(.*?)}}", WEB.joinpath("explorer.css").read_text("utf-8"), re.M | re.S)[1]
+    colors = {name: value + value[1:] * (len(value) == 4) for name, value in re.findall(r"--(\w+): (#\w+);", rule)}
+    assert all(contrast(colors[name], colors["paper"]) >= 4.5 for name in ("ink", "soft", "first", "second"))
+    assert all(contrast(colors[name], colors["paper"]) >= 3 for name in ("line", "focus", "prior"))
+
+
 def test_any_mlp_decoder_without_labels():
     view = explore({"plain": make_panel(model=Autoencoder(hidden=(12,)), labels=None)}, start=(0.1, 0.9))
     sent = payload(view)
