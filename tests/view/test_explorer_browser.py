@@ -1,22 +1,28 @@
 """The explorer in a real browser, from a file, with no network: pictures, keys, layout, accessibility."""
 
 import base64
+import json
+import re
+from importlib import resources
 
 import nbformat
+import numpy as np
 import pytest
 import torch
 from browser import browser, offline_page
 
 from vae_helpers.latent import Gaussian, Panel
 from vae_helpers.models import VAE
-from vae_helpers.view.explorer import explore, save
+from vae_helpers.view.explorer import UNTIL, explore
+from vae_helpers.view.page import save
 from vae_helpers.weights import shipped_pair
 
 PLACES = [(0.5, 0.5), (0.025, 0.975), (0.2, 0.8), (0.77, 0.31), (0.975, 0.025), (0.9, 0.9)]
+PATH = [(0.1, 0.2), (0.4, 0.6), (0.4, 0.3), (0.9, 0.3)]
 HOST = "[data-vae-explorer]"
-GREY = "host => [...host.shadowRoot.querySelectorAll('.image')].map(c => [...c.getContext('2d')" + (
-    ".getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 0))"
-)
+GREY = """(host, kind) => [...host.shadowRoot.querySelectorAll(kind)].map(c =>
+    [...c.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 0))"""
+LEFT, RIGHT, TOP = 40, 8, 24  # CSS pixels around a plot
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +38,7 @@ def panels():
 
 @pytest.fixture(scope="module")
 def view(panels):
-    return explore(panels)
+    return explore(panels, path=PATH)
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +52,13 @@ def address(view, tmp_path_factory):
 def page(chromium, address):
     with offline_page(chromium, viewport={"width": 1300, "height": 800}) as (page, log):
         page.goto(address)
-        page.get_by_label("z1 quantile").wait_for()
+        page.get_by_label("z₁ quantile").wait_for()
         yield page
         assert log == []
 
 
-def grey(page, nth=0):
-    return torch.tensor(page.locator(HOST).nth(nth).evaluate(GREY)) / 255
+def grey(page, kind=".image"):
+    return torch.tensor(page.locator(HOST).first.evaluate(GREY, kind)) / 255
 
 
 def state(page, nth=0):
@@ -63,6 +69,40 @@ def decoded(panels, u):
     """What torch shows at u, with the weights rounded as the block holds them."""
     with torch.inference_mode():
         return torch.cat([panel.model.half().float().decode(panel.gaussian.at(u)[None]) for panel in panels.values()])
+
+
+class Codes:
+    """Where the codes of one plane lie in its canvas, in CSS pixels, from the view that the page was sent."""
+
+    def __init__(self, page, view, panel, nth):
+        sent = json.loads(re.search(r'startExplorer\("\w+", (\{.*\})\);', view.html)[1])["panels"][nth]
+        low, high = np.array(sent["view"]).T
+        self.map, self.labels = page.get_by_role("application").nth(nth), panel.labels
+        self.box, half = self.map.bounding_box(), (high - low).max() / 2
+        zoom = (self.box["width"] - LEFT - RIGHT) / (2 * half)
+        right_and_down = (panel.codes.numpy() - (low + high) / 2 + [half, -half]) * [zoom, -zoom]
+        self.places = right_and_down + np.array([LEFT, TOP])
+        seen = ((right_and_down > 12) & (right_and_down < 2 * half * zoom - 12)).all(axis=1)
+        gaps = np.linalg.norm(self.places[:, None] - self.places, axis=-1) + np.diag(np.full(len(seen), np.inf))
+        self.alone = gaps.min(axis=0) * seen  # distance to the next code
+
+    def lonely(self, digit=None):
+        """Numbers of the codes (of this class), that which is farthest from all others first."""
+        return (self.alone * (1 if digit is None else self.labels.numpy() == digit)).argsort()[::-1]
+
+    def point(self, i, beside=0):
+        x, y = self.places[i]
+        self.map.page.mouse.move(self.box["x"] + x + beside, self.box["y"] + y)
+
+    def darkest(self, i):
+        """The darkest value, 0 to 255, within 5 pixels around a code."""
+        look = "(c, [x, y]) => Math.min(...c.getContext('2d').getImageData(x - 5, y - 5, 11, 11).data)"
+        return self.map.evaluate(look, self.places[i].round().tolist())
+
+
+@pytest.fixture
+def codes(page, view, panels):
+    return Codes(page, view, panels["with KL"], 1)
 
 
 @pytest.mark.parametrize("u", PLACES)
@@ -85,6 +125,7 @@ def test_another_net_with_a_tilted_plane_agrees_too(chromium, tmp_path):
         picture = grey(page)
         assert picture.std() > 0.1
         assert (picture - decoded(panels, (0.9, 0.2))).abs().max() <= 1 / 255
+        assert page.get_by_role("toolbar").count() == page.get_by_role("button").count() == 0  # no classes, no path
         assert log == []
 
 
@@ -158,7 +199,7 @@ def test_touch_drags_too(chromium, address):
 
 def test_every_control_is_reached_by_tab_and_shows_its_focus(page):
     reached = []
-    for _ in range(5):
+    for _ in range(7):
         page.keyboard.press("Tab")
         reached.append(
             page.evaluate(f"""() => {{
@@ -166,14 +207,15 @@ def test_every_control_is_reached_by_tab_and_shows_its_focus(page):
                 return [node.getAttribute('role') || node.type, style.outlineStyle, style.outlineWidth];
             }}""")
         )
-    assert [kind for kind, *_ in reached] == ["application", "application", "range", "range", "checkbox"]
+    kinds = ["application", "application", "range", "range", "button", "button", "checkbox"]  # ten digits are one stop
+    assert [kind for kind, *_ in reached] == kinds
     assert all(outline == ["solid", "3px"] for _, *outline in reached)
 
 
 def test_the_spoken_line_tells_quantiles_places_and_nearest_class(page, panels):
-    page.get_by_label("z1 quantile").press("Shift+ArrowRight")
+    page.get_by_label("z₁ quantile").press("Shift+ArrowRight")
     spoken = page.get_by_role("status")
-    page.wait_for_timeout(500)
+    spoken.filter(has_text="55.0 %").wait_for(state="attached")
     text = spoken.inner_text().replace("−", "-")
     z = panels["with KL"].gaussian.at((0.55, 0.5)).tolist()
     assert spoken.get_attribute("aria-live") == "polite"
@@ -184,20 +226,152 @@ def test_the_spoken_line_tells_quantiles_places_and_nearest_class(page, panels):
     assert f"nearest class median: {(medians - torch.tensor(z)).norm(dim=1).argmin()}," in text.split("with KL: ")[1]
 
 
-@pytest.mark.parametrize(("width", "height", "side_by_side"), [(1300, 800, True), (700, 800, True), (390, 844, False)])
+def test_pointing_at_a_dot_shows_its_code_decoded(page, panels, codes):
+    i, told, panel = codes.lonely()[0], page.locator(".told"), panels["with KL"]
+    codes.point(i)
+    assert told.all_inner_texts() == [
+        "Point at a dot to see its code decoded.",
+        f"code of a {panel.labels[i]}, decoded",
+    ]
+    with torch.inference_mode():
+        want = panel.model.half().float().decode(panel.codes[i][None])[0]
+    assert (grey(page, ".code")[1] - want).abs().max() <= 1 / 255
+    assert state(page) == [0.5, 0.5]  # pointing does not move the cursor
+    codes.point(i, beside=9)
+    assert told.last.inner_text().startswith("code of")
+    page.mouse.move(0, 0)
+    assert told.last.inner_text().startswith("Point at") and grey(page, ".code")[1].max() == 0
+    if codes.alone[i] > 24:
+        codes.point(i, beside=12)
+        assert told.last.inner_text().startswith("Point at")
+
+
+def test_the_legend_shows_classes_alone_by_mouse_and_by_keys(page, codes):
+    bare = [next(i for i in codes.lonely(digit) if codes.darkest(i) > 100) for digit in (0, 1, 2)]  # no line on it
+    buttons = page.get_by_role("toolbar", name="show only").get_by_role("button").all()
+    assert [button.inner_text() for button in buttons] == list("0123456789")
+    page.mouse.move(0, 0)
+    before, whole = [codes.darkest(i) for i in bare], codes.map.screenshot()
+
+    def marks():
+        """Sign of the change at a code of 0, of 1 and of 2: −1 darker, now a digit; 1 fainter."""
+        return [int(np.sign(codes.darkest(i) - was)) for i, was in zip(bare, before, strict=True)]
+
+    buttons[0].click()
+    assert marks() == [-1, 1, 1]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert marks() == [-1, -1, 1]
+    assert [button.get_attribute("aria-pressed") for button in buttons[:3]] == ["true", "true", "false"]
+    codes.point(bare[2])
+    assert page.locator(".told").last.inner_text() != "code of a 2, decoded"  # what is faint cannot be pointed at
+    codes.point(bare[1])
+    assert page.locator(".told").last.inner_text() == "code of a 1, decoded"
+    page.mouse.move(0, 0)
+    page.keyboard.press("Space")
+    assert marks() == [-1, 1, 1]
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    assert marks() == [0, 0, 0] and state(page) == [0.5, 0.5]
+    page.get_by_label("z₁ quantile").focus()
+    assert codes.map.screenshot() == whole  # all classes again
+
+
+def test_labels_keep_apart_and_in_the_plot(page):
+    for name in ("numbers.js", "draw.js"):
+        page.add_script_tag(content=resources.files("vae_helpers").joinpath("view", "web", name).read_text("utf-8"))
+    rng = np.random.default_rng(0)
+    heaps = [np.full((10, 2), 100.0), np.zeros((10, 2)), *(rng.normal(100, s, (10, 2)) for s in (1, 5, 10, 20))]
+    for heap in heaps:
+        moved = np.array(page.evaluate("p => apart(p, 18, [[20, 20], [180, 180]])", heap.tolist()))
+        gaps = np.linalg.norm(moved[:, None] - moved, axis=-1) + 99 * np.eye(10)
+        assert gaps.min() >= 18 and moved.min() >= 20 and moved.max() <= 180
+    grid = 30.0 + 20 * np.array([divmod(i, 4) for i in range(10)])  # far enough apart: left alone
+    still = np.array(page.evaluate("p => apart(p, 18, [[20, 20], [180, 180]])", grid.tolist()))
+    assert np.abs(still - grid).max() < 0.1
+
+
+@pytest.mark.parametrize("width", [1300, 560, 390])
+def test_no_label_is_written_over_another(chromium, address, width):
+    with offline_page(chromium, viewport={"width": width, "height": 800}) as (page, log):
+        page.add_init_script("""window.written = [];
+            const write = CanvasRenderingContext2D.prototype.strokeText; // labels alone have an edge
+            CanvasRenderingContext2D.prototype.strokeText = function (text, x, y) {
+                window.written.push([text, x, y]); write.call(this, text, x, y); };""")
+        page.goto(address)
+        written = np.array(page.evaluate("written"), dtype=float)
+        assert written.shape == (20, 3)  # ten digits in two planes
+        for plane in (written[:10, 1:], written[10:, 1:]):
+            assert (np.linalg.norm(plane[:, None] - plane, axis=-1) + 99 * np.eye(10)).min() >= 16
+        assert log == []
+
+
+def along(path, length):
+    """The place u that lies this far along the path."""
+    legs = np.hypot(*np.diff(path, axis=0).T)
+    return [np.interp(length, [0, *legs.cumsum()], [u[k] for u in path]) for k in (0, 1)]
+
+
+def test_the_path_walks_pauses_goes_on_and_ends(chromium, address):
+    with offline_page(chromium) as (page, log):
+        page.clock.install(time=0)
+        page.goto(address)
+        page.get_by_label("z₁ quantile").wait_for()
+        page.clock.pause_at(1_000_000)
+        page.get_by_role("button", name="walk the path").click()
+        page.clock.run_for(4500)
+        assert state(page) == pytest.approx(along(PATH, 0.45), abs=0.005)  # a tenth of a unit per second
+        page.get_by_role("button", name="pause").click()
+        resting = state(page)
+        page.clock.run_for(3000)
+        assert state(page) == resting
+        page.get_by_role("button", name="walk the path").click()
+        page.clock.run_for(4000)
+        assert state(page) == pytest.approx(along(PATH, 0.85), abs=0.01)
+        page.get_by_role("application").first.press("ArrowRight")  # a hand on the cursor ends the walk
+        resting = state(page)
+        page.clock.run_for(1000)
+        assert state(page) == resting
+        page.get_by_role("button", name="walk the path").click()
+        page.clock.run_for(10_000)
+        assert state(page) == pytest.approx(PATH[-1])
+        page.get_by_role("button", name="walk the path").click()  # once more from the start
+        page.clock.run_for(100)
+        assert state(page) == pytest.approx(PATH[0], abs=0.02) and log == []
+
+
+def test_with_less_motion_the_path_goes_by_clicks(chromium, address):
+    with offline_page(chromium, reduced_motion="reduce") as (page, log):
+        page.goto(address)
+        button = page.get_by_role("button", name="next place on the path")
+        for place in [*PATH, PATH[0]]:
+            button.click()
+            assert state(page) == pytest.approx(place)
+        assert log == []
+
+
+OUTSIDE = """host => { const right = host.getBoundingClientRect().right + 0.5;
+    return [...host.shadowRoot.querySelectorAll('.box *')].filter(n => n.getBoundingClientRect().right > right)
+        .map(n => n.outerHTML); }"""
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "side_by_side"),
+    [(1300, 800, True), (847, 800, True), (700, 800, True), (560, 800, True), (450, 800, True), (390, 844, False)],
+)
 def test_the_page_fits_its_window(chromium, address, width, height, side_by_side):
     with offline_page(chromium, viewport={"width": width, "height": height}) as (page, log):
         page.goto(address)
         first, second = (plane.bounding_box() for plane in page.get_by_role("application").all())
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert (first["y"] == second["y"]) is side_by_side
+        assert page.locator(HOST).evaluate(OUTSIDE) == []
+        assert (first["y"] == second["y"]) is side_by_side and first["width"] == second["width"] > 180
         sizes = page.locator(HOST).evaluate(
             "host => [...host.shadowRoot.querySelectorAll('.box *')].map(n => parseFloat(getComputedStyle(n).fontSize))"
         )
         assert min(sizes) >= 13
-        assert all(
-            box["height"] >= 24 for box in (slider.bounding_box() for slider in page.get_by_role("slider").all())
-        )
+        aimed_at = page.get_by_role("slider").all() + page.get_by_role("button").all()
+        assert all(min(box["width"], box["height"]) >= 24 for box in (node.bounding_box() for node in aimed_at))
         assert log == []
 
 
@@ -221,7 +395,13 @@ def test_without_scripts_the_still_and_its_caption_show(chromium, address, view)
         still = page.get_by_role("img", name=view.alt)
         assert still.is_visible() and still.bounding_box()["width"] > 400
         assert page.locator("figcaption").is_visible() and view.alt in page.locator("figcaption").inner_text()
+        hint = page.get_by_text(UNTIL)
+        assert hint.is_visible() and hint.bounding_box()["y"] < still.bounding_box()["y"]
         assert page.get_by_role("slider").count() == 0 and log == []
+
+
+def test_the_still_and_its_sentence_go_when_the_script_takes_over(page):
+    assert not page.get_by_text(UNTIL).is_visible() and not page.locator("figcaption").is_visible()
 
 
 def test_two_blocks_on_a_page_and_a_script_that_comes_first(chromium, view, tmp_path):
@@ -248,20 +428,54 @@ def test_a_block_that_comes_after_its_script_has_run(chromium, view, tmp_path):
         assert log == []
 
 
-def test_axe_finds_nothing_serious(page):
+GROUND = """host => [getComputedStyle(host.shadowRoot.querySelector('.box')).backgroundColor,
+    ...[...host.shadowRoot.querySelectorAll('.map')].map(c => {
+        const [red, green, blue] = c.getContext('2d').getImageData(3, 3, 1, 1).data;
+        return `rgb(${red}, ${green}, ${blue})`; })]"""
+LIGHT, DARK = ["rgb(255, 255, 255)"] * 3, ["rgb(22, 22, 22)"] * 3  # the box and the ground of both planes
+
+
+@pytest.mark.parametrize(("scheme", "ground"), [("light", LIGHT), ("dark", DARK)])
+def test_axe_finds_nothing_serious(chromium, address, view, panels, scheme, ground):
     axe = pytest.importorskip("axe_core_python.sync_playwright").Axe()
-    found = axe.run(page)
-    assert len(found["passes"]) > 10
-    assert [v["id"] for v in found["violations"] if v["impact"] in ("serious", "critical")] == []
+    with offline_page(chromium, color_scheme=scheme, viewport={"width": 1300, "height": 800}) as (page, log):
+        page.goto(address)
+        codes = Codes(page, view, panels["with KL"], 1)
+        for digit in (4, 9, 7):  # both hues and ink
+            page.get_by_role("button", name=f"digit {digit}").click()
+        codes.point(codes.lonely(9)[0])
+        assert page.locator(".told").last.inner_text() == "code of a 9, decoded"
+        assert page.locator(HOST).evaluate(GROUND) == ground
+        found = axe.run(page)
+        assert len(found["passes"]) > 10
+        assert [v["id"] for v in found["violations"] if v["impact"] in ("serious", "critical")] == []
+        assert log == []
 
 
-def test_the_block_keeps_its_colours_on_a_dark_page(page):
-    page.evaluate("document.body.style.cssText = 'background: #000; color: #fff; color-scheme: dark'")
-    colours = page.locator(HOST).evaluate(
-        """host => { const style = getComputedStyle(host.shadowRoot.querySelector('.box'));
-        return [style.color, style.backgroundColor]; }"""
-    )
-    assert colours == ["rgb(17, 17, 17)", "rgb(255, 255, 255)"]
+def shows(page, ground):
+    """Wait until the block has these colours."""
+    same = f"() => ({GROUND})(document.querySelector('{HOST}')).join() === {json.dumps(','.join(ground))}"
+    page.wait_for_function(same, timeout=5000)
+
+
+def test_the_block_follows_the_page_between_light_and_dark(page):
+    shows(page, LIGHT)
+    page.emulate_media(color_scheme="dark")
+    shows(page, DARK)
+    page.emulate_media(color_scheme="light")
+    shows(page, LIGHT)
+    page.evaluate("document.body.style.cssText = 'background: #000; color: #fff'")  # as a page's own switch does
+    shows(page, DARK)
+
+
+def test_a_page_that_hides_the_block_while_its_colours_change(page):
+    """JupyterLab does so when its theme changes: the transition by which the block notices is then cancelled."""
+    page.locator(HOST).evaluate("""host => {
+        document.body.style.color = '#fff';
+        host.getBoundingClientRect(); getComputedStyle(host.shadowRoot.querySelector('.probe')).color;
+        host.style.display = 'none'; host.getBoundingClientRect();
+        requestAnimationFrame(() => { host.style.display = ''; }); }""")
+    shows(page, DARK)
 
 
 def test_it_slides_in_the_html_that_nbconvert_makes(chromium, view, panels, tmp_path):
@@ -276,6 +490,7 @@ def test_it_slides_in_the_html_that_nbconvert_makes(chromium, view, panels, tmp_
         page.goto((tmp_path / "notebook.html").as_uri())
         page.get_by_role("application").first.press("Shift+ArrowRight")
         assert state(page) == pytest.approx([0.55, 0.5])
+        assert page.locator(HOST).evaluate(GROUND) == LIGHT  # as the page around it
         assert (grey(page) - decoded(panels, (0.55, 0.5))).abs().max() <= 1 / 255
         assert not [line for line in log if line.startswith("error")]  # nbconvert's own page may ask for its scripts
         assert page.evaluate("document.documentElement.scrollWidth") <= 1300
