@@ -16,7 +16,7 @@ from vae_helpers.view.packing import pack
 from vae_helpers.view.plots import show_cursors
 
 WEB = resources.files("vae_helpers").joinpath("view", "web")
-SCRIPTS = ("numbers.js", "network.js", "draw.js", "controls.js", "plane.js", "explorer.js")
+SCRIPTS = ("numbers.js", "network.js", "draw.js", "legend.js", "plane.js", "explorer.js")
 UNTIL = (
     "This picture stands still until its script may run. In JupyterLab run the cell, or trust the notebook "
     "(View → Activate Command Palette → Trust Notebook); on GitHub it stays a still."
@@ -89,8 +89,6 @@ def _still(panels, points, alt):
     for ax in figure.axes:
         for image in ax.images:
             image.set_cmap("gray")
-        for dots in ax.collections:
-            dots.set(array=None, facecolor="#222222")  # neutral, as in the live planes
         for cursor in ax.lines[-1:]:
             cursor.set_zorder(9)  # above the digits
     return figure.png(colors=128)
