@@ -172,7 +172,8 @@ def test_a_bad_packed_file_is_named(files, tmp_path):
     packed = PACKED[GZ]
     cases = {
         "is not a gzip file, or a damaged one": (HTML, packed[:500] + HTML + packed[500:], packed[:-8] + bytes(8)),
-        "has the wrong size (": (b"", gzip.compress(b""), packed[:1000], packed[:-500] + bytes(500)),
+        "has the wrong size (0 bytes unpacked, expected 470,416)": (b"", gzip.compress(b"")),
+        "has the wrong size (": (packed[:1000], packed[:-500] + bytes(500)),
         "is not an IDX file": (gzip.compress(HTML), gzip.compress(packed)),
     }
     for finding, contents in cases.items():
@@ -224,9 +225,18 @@ def test_only_ordinary_files_are_read(files, tmp_path):
     assert found_below(tmp_path / "root") == ([], [])
 
 
-def test_four_files_among_twelve_thousand(files, tmp_path):
-    root = put(tmp_path / "root", {f"{i:05}.png": b"" for i in range(12_000)})
-    assert_is_the_small_mnist(load_digit_images(root=put(root, files)), files)
+def test_four_files_behind_twelve_thousand_others(files, tmp_path, monkeypatch):
+    root = put(tmp_path / "root", files | {f"{i:05}.png": b"" for i in range(12_000)})
+    scan = os.scandir
+
+    def files_last(folder):  # a file system lists them in any order
+        with scan(folder) as entries:
+            return contextlib.nullcontext(iter(sorted(entries, key=lambda entry: entry.name in files)))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", files_last)
+        loaded = load_digit_images(root=root)
+    assert_is_the_small_mnist(loaded, files)
 
 
 def test_a_search_that_was_cut_is_told(files, tmp_path, monkeypatch):

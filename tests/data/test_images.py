@@ -101,7 +101,7 @@ def test_a_root_with_a_part_is_completed_or_an_error(files, tmp_path, mirrors):
 
 def test_vae_data_that_does_not_exist_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("VAE_DATA", str(tmp_path / "missing"))
-    assert_is_digits(load_digit_images(), "VAE_DATA cannot be read (No such file or directory)")
+    assert_is_digits(load_digit_images(), "no MNIST was found; VAE_DATA cannot be read (")
     with pytest.raises(FileNotFoundError, match=re.escape(repr(str(tmp_path / "missing")))):
         load_digit_images("mnist")
 

@@ -36,7 +36,7 @@ def prove(raw, name, packed):
     if raw and not raw.startswith(b"\x00\x00\x08"):  # two zero bytes and the code of uint8 open every MNIST file
         problem = "is not an IDX file"
     size = f"{len(raw):,}" if len(raw) <= expected else f"over {expected:,}"
-    raise BadFile(f"{problem} ({size} bytes, expected {expected:,})")
+    raise BadFile(f"{problem} ({size} bytes{' unpacked' * packed}, expected {expected:,})")
 
 
 def candidates(folder, place, problems):
