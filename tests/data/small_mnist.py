@@ -12,7 +12,12 @@ import torch
 from vae_helpers.data import download, files
 
 # before a fixture replaces them
-REAL_FILES, REAL_MIRRORS, REAL_PATIENCE = dict(files.FILES), download.MIRRORS, download.PATIENCE
+REAL_FILES, REAL_MOUNT, REAL_MIRRORS, REAL_PATIENCE = (
+    dict(files.FILES),
+    files.MOUNT,
+    download.MIRRORS,
+    download.PATIENCE,
+)
 TRAIN, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 HOME = str(Path.home())  # a test takes it away
 HTML = b"<!DOCTYPE html><title>Sign in</title>"

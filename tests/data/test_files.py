@@ -15,6 +15,7 @@ from small_mnist import (
     HTML,
     LABELS,
     PACKED,
+    REAL_MOUNT,
     TRAIN,
     assert_is_digits,
     assert_is_the_small_mnist,
@@ -39,10 +40,11 @@ def found_below(folder):
 
 
 @pytest.mark.parametrize("spelling", ["{}", "{}.gz", "{0}/{0}", "{0}.gz/{0}.gz"])
-@pytest.mark.parametrize("dot", [False, True])
-def test_spellings_of_attached_files(files, tmp_path, monkeypatch, spelling, dot):
+@pytest.mark.parametrize("spelled", ["train-images-idx3", "train-images.idx3", "TRAIN-IMAGES-IDX3"])
+def test_spellings_of_attached_files(files, tmp_path, monkeypatch, spelling, spelled):
     for name, content in files.items():
-        path = tmp_path / "input" / spelling.format(name.replace("-idx", ".idx") if dot else name)
+        name_there = name.upper() if spelled.isupper() else name.replace("-idx", spelled[-5] + "idx")
+        path = tmp_path / "input" / spelling.format(name_there)
         put(path.parent, {path.name: PACKED[f"{name}.gz"] if path.suffix == ".gz" else content})
     monkeypatch.setattr(mnist, "MOUNT", str(tmp_path / "input"))
     before = tree(tmp_path)
@@ -51,14 +53,15 @@ def test_spellings_of_attached_files(files, tmp_path, monkeypatch, spelling, dot
 
 
 def test_a_mount_with_both_spellings_and_folders_named_like_files(files, tmp_path, monkeypatch):
-    """As a well-known data set on Kaggle is laid out; capitals are no other name either."""
+    """As a well-known data set on Kaggle is laid out."""
     for name, content in files.items():
         put(tmp_path / "input" / "mnist" / name, {name: content})
-        put(tmp_path / "input" / "mnist", {name.replace("-idx", ".idx").upper() + ".GZ": PACKED[f"{name}.gz"]})
+        put(tmp_path / "input" / "mnist", {name.replace("-idx", ".idx") + ".GZ": PACKED[f"{name}.gz"]})
     monkeypatch.setattr(mnist, "MOUNT", str(tmp_path / "input"))
     loaded = load_digit_images("mnist")
     assert_is_the_small_mnist(loaded, files)
     assert loaded.note.endswith("from an attached data set.")
+    assert REAL_MOUNT == "/kaggle/input"
 
 
 def test_row_17_any_path_and_any_working_folder(files, tmp_path, monkeypatch):
@@ -128,6 +131,7 @@ BAD = {
     "longer": (lambda content: content + b"\0\0", "has the wrong size (over 470,416 bytes, expected 470,416)"),
     "web page": (lambda content: HTML, f"is not an IDX file ({len(HTML)} bytes, expected 470,416)"),
     "long web page": (lambda content: HTML.ljust(len(content)), "is not an IDX file (470,416 bytes"),
+    "zeros, as a copy leaves them that was cut short": (lambda content: bytes(len(content)), "is not an IDX file"),
     "packed": (gzip.compress, "is not an IDX file"),
     "one bit": (flip, "has the wrong content: its SHA-256 is not MNIST's (470,416 bytes"),
     "one image less": (of_count(599), "has the wrong size (469,632 bytes, expected 470,416)"),
@@ -193,6 +197,15 @@ def test_a_good_copy_beside_a_bad_one_is_used(files, tmp_path):
     assert "passed over" in loaded.note
 
 
+def test_a_copy_behind_a_good_one_is_not_read(files, tmp_path):
+    root = put(tmp_path / "root", {name: files[name] for name in files if name != LABELS})
+    put(root / "a", {TRAIN: HTML})
+    put(root / "b", {LABELS: files[LABELS]})
+    loaded = load_digit_images(root=root)
+    assert_is_the_small_mnist(loaded, files)
+    assert "passed over" not in loaded.note
+
+
 # The search
 
 
@@ -248,7 +261,10 @@ def test_a_search_that_was_cut_is_told(files, tmp_path, monkeypatch):
     assert_is_the_small_mnist(loaded, files)
     assert "passed over" not in loaded.note
     monkeypatch.setattr(mnist, "LIMIT", 50)
+    scan, scanned = os.scandir, []
+    monkeypatch.setattr(os, "scandir", lambda folder: scanned.append(Path(folder).name) or scan(folder))
     assert_is_digits(load_digit_images(), "VAE_DATA holds too many files to look at all of them")
+    assert "a" in scanned and "b" not in scanned
 
 
 def test_a_large_neighbour_neither_hides_the_files_nor_is_looked_at(files, tmp_path, monkeypatch):

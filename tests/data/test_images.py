@@ -86,8 +86,9 @@ def test_row_15_a_root_without_mnist_is_never_replaced(files, tmp_path, monkeypa
         root.mkdir()
     monkeypatch.setenv("VAE_DATA", str(put(tmp_path / "data", files)))
     mirrors("ok")
-    with pytest.raises(FileNotFoundError, match=f"looked in {re.escape(repr(str(root)))}; set VAE_DATA"):
+    with pytest.raises(FileNotFoundError, match=f"looked in {re.escape(repr(str(root)))}; set VAE_DATA") as caught:
         load_digit_images(root=root)
+    assert ("; the folder given as root cannot be read (" in str(caught.value)) != exists
     assert server.hits == []
 
 
