@@ -92,6 +92,21 @@ def test_row_15_a_root_without_mnist_is_never_replaced(files, tmp_path, monkeypa
     assert server.hits == []
 
 
+def test_a_root_with_a_part_is_completed_from_the_other_places(files, tmp_path):
+    root = put(tmp_path / "root", {TRAIN: files[TRAIN]})
+    put(tmp_path / "cache", {name: files[name] for name in files if name != TRAIN})
+    loaded = load_digit_images(root=root)
+    assert_is_the_small_mnist(loaded, files)
+    assert loaded.note.endswith("from the folder given as root and the cache.")
+
+
+def test_an_empty_variable_names_no_folder(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(put(tmp_path / "here", files))
+    monkeypatch.setenv("VAE_DATA", "")
+    put(tmp_path / "cache", files)
+    assert load_digit_images().note.endswith("from the cache.")
+
+
 def test_a_root_with_a_part_is_completed_or_an_error(files, tmp_path, mirrors):
     root = put(tmp_path / "root", files | {TRAIN: b""})
     with pytest.raises(FileNotFoundError, match=f"no good copy of {TRAIN} was found; {TRAIN} in the folder given"):

@@ -28,7 +28,7 @@ def complete(found, cache):
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()  # nothing is fetched that could not be stored
-        with ThreadPool(2 * len(MIRRORS)) as pool:  # daemons: nothing that hangs can keep Python from ending
+        with ThreadPool(len(MIRRORS)) as pool:  # daemons: nothing that hangs can keep Python from ending
             return _ask_mirrors(pool, folder, found)
     except OSError as error:
         return [f"the cache folder cannot be written: {os.strerror(error.errno)} ({advice})"]
@@ -68,7 +68,7 @@ def _fetch(pool, mirror, name, seconds):
     """The proved bytes of the MNIST file `name`; raises BadFile with a clause that follows the mirror's name."""
     import pooch
 
-    get = pooch.HTTPDownloader(timeout=(PATIENCE * 2, STALL), chunk_size=1 << 16)
+    get = pooch.HTTPDownloader(timeout=(PATIENCE * 2, STALL))
     try:  # memory of a fixed size refuses a flood (ValueError); closed, it ends a download that was given up
         with mmap.mmap(-1, FILES[name][0]) as memory:
             pool.apply_async(get, [f"{mirror}{name}.gz", memory, None]).get(seconds)
