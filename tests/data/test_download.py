@@ -52,7 +52,7 @@ MIRROR_FAULTS = {
 
 @pytest.mark.parametrize("mode", MIRROR_FAULTS)
 def test_rows_6_to_9_next_mirror(files, tmp_path, monkeypatch, mirrors, mode):
-    monkeypatch.setattr(download, "STALL", 0.1 if mode == "stall" else 60)
+    monkeypatch.setattr(download, "STALL", 2 if mode == "stall" else 60)
     mirrors(mode, "ok")
     loaded = load_digit_images()
     assert_is_the_small_mnist(loaded, files)
@@ -62,7 +62,7 @@ def test_rows_6_to_9_next_mirror(files, tmp_path, monkeypatch, mirrors, mode):
 
 @pytest.mark.parametrize("mode", MIRROR_FAULTS)
 def test_rows_6_to_9_fallback_with_reasons(tmp_path, monkeypatch, mirrors, mode):
-    monkeypatch.setattr(download, "STALL", 0.1 if mode == "stall" else 60)
+    monkeypatch.setattr(download, "STALL", 2 if mode == "stall" else 60)
     mirrors(mode, "503")
     reasons = f"mirror 1 {MIRROR_FAULTS[mode]}", f"mirror 2 answered with status 503 ({TRAIN})"
     assert_is_digits(load_digit_images(), *reasons, "set VAE_DATA")
@@ -313,11 +313,12 @@ def test_a_proxy_that_makes_no_sense(monkeypatch, mirrors, proxy):
 
 
 @pytest.mark.parametrize(("mirror", "port"), [("https://mirror.invalid/", 443), ("http://mirror.invalid/", 80)])
-def test_the_port_of_a_mirror(monkeypatch, mirror, port):
+def test_the_port_of_a_mirror_and_time_for_a_second_address(monkeypatch, mirror, port):
     asked = []
-    monkeypatch.setattr(socket, "create_connection", lambda address, timeout: asked.append(address) or socket.socket())
+    monkeypatch.setattr(socket, "create_connection", lambda *args, **kwargs: asked.append((args, kwargs)) or closed)
+    closed = socket.socket()
     download._connect(mirror)
-    assert asked == [("mirror.invalid", port)]
+    assert asked == [((("mirror.invalid", port),), {"timeout": download.PATIENCE / 2})]
 
 
 def test_row_16_disk_full(files, tmp_path, monkeypatch, mirrors):
