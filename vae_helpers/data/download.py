@@ -1,178 +1,92 @@
-"""Fetch missing MNIST files into a cache that many processes share: checked in memory, written aside, renamed."""
+"""Fetch missing MNIST files into a cache that many processes share: proved in memory, then written whole."""
 
-import contextlib
-import io
+import mmap
+import multiprocessing
 import os
 import socket
 import tempfile
-import threading
 import time
+from multiprocessing.pool import ThreadPool
 from urllib.parse import urlsplit
 
-from vae_helpers.data.files import FILES, BadFile, check, unpack
+from vae_helpers.data.files import FILES, BadFile, prove
+from vae_helpers.whole_files import write_whole
 
-# The mirrors of torchvision.datasets.MNIST; a test compares. Importing torchvision only to read them takes
-# longer than everything else that a machine without a network has to wait for.
+# Those of torchvision.datasets.MNIST, as a test compares: to import torchvision for them takes seconds.
 MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
 PATIENCE = 1.5  # seconds for all mirrors to accept a connection: the most that is lost without a network
 DEADLINE = 60.0  # seconds for all files and mirrors together
 STALL = 10.0  # seconds without a byte before the next mirror is asked
-STALE = 3600.0  # seconds after which a part file belongs to no living process
 
 
-class _Sink(io.BytesIO):
-    """Memory that refuses more bytes than the unpacked file has; once closed it also ends an abandoned download."""
+def complete(found, cache):
+    """Adds to {name: (proved bytes, place)} the files that it lacks and stores them in `cache`; returns problems."""
+    advice = "set VAE_CACHE to a folder that can be written"
+    if cache is None:
+        return [f"no home folder for a cache was found ({advice})"]
+    folder = cache / "MNIST" / "raw"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()  # nothing is fetched that could not be stored
+        with ThreadPool(len(MIRRORS)) as pool:  # daemons: nothing that hangs can keep Python from ending
+            return _ask_mirrors(pool, folder, found)
+    except OSError as error:
+        return [f"the cache folder cannot be written: {os.strerror(error.errno)} ({advice})"]
 
-    def __init__(self, limit):
-        super().__init__()
-        self.limit = limit
 
-    def write(self, chunk):
-        if self.tell() + len(chunk) > self.limit:
-            raise BadFile("is larger than expected")
-        return super().write(chunk)
+def _ask_mirrors(pool, folder, found):
+    """Asks one mirror after the other for what `found` lacks; returns problems, raises OSError when storing fails."""
+    import requests.utils  # noqa: F401  the first import takes long, and not from the mirrors' time
 
-
-def _within(seconds, jobs):
-    """Runs each of {key: function} in a thread: {key: result or exception}; jobs that are late are missing."""
-    results = {}
-
-    def work(key, job):
+    problems, start = [], time.monotonic()
+    tries = [pool.apply_async(_connect, [mirror]) for mirror in MIRRORS]
+    for number, (mirror, connected) in enumerate(zip(MIRRORS, tries, strict=True), start=1):
         try:
-            results[key] = job()
-        except Exception as error:
-            results[key] = error
-
-    # Daemons: neither a hanging name server nor a stalled one may keep Python from ending.
-    threads = [threading.Thread(target=work, args=item, daemon=True) for item in jobs.items()]
-    end = time.monotonic() + seconds
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
-    return dict(results)
+            for name in [name for name in FILES if name not in found]:
+                connected.wait(start + PATIENCE - time.monotonic())
+                if not (connected.ready() and connected.successful()):
+                    raise BadFile("could not be reached")
+                raw = _fetch(pool, mirror, name, start + DEADLINE - time.monotonic())
+                write_whole(folder / name, raw)
+                found[name] = raw, "a download"
+        except BadFile as error:
+            problems.append(f"mirror {number} {error}")
+    return problems
 
 
 def _connect(mirror):
-    """True when the mirror, or the proxy that leads to it, accepts a connection; raises OSError otherwise."""
-    from requests.utils import get_environ_proxies, select_proxy
+    """Connects to the mirror, or to the proxy that leads to it: then the mirror's name need not resolve here."""
+    from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
 
-    target = select_proxy(mirror, get_environ_proxies(mirror)) or mirror
-    parts = urlsplit(target if "://" in target else f"http://{target}")
+    proxy = select_proxy(mirror, get_environ_proxies(mirror))
+    parts = urlsplit(prepend_scheme_if_needed(proxy or mirror, "http"))
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    with socket.create_connection((parts.hostname, port), timeout=PATIENCE / 2):
-        return True
+    socket.create_connection((parts.hostname, port), timeout=PATIENCE / 2).close()
 
 
-def _reachable():
-    """The mirrors that accept a connection; all are tried at once, so that no network costs PATIENCE at most."""
-    import requests.utils  # noqa: F401  the first import takes long, and not from the mirrors' time
-
-    results = _within(PATIENCE, {mirror: lambda mirror=mirror: _connect(mirror) for mirror in MIRRORS})
-    return {mirror for mirror, result in results.items() if result is True}
-
-
-def _fetch(url, name, seconds):
-    """The verified raw bytes of the MNIST file `name` behind `url`; raises BadFile, TimeoutError or OSError."""
+def _fetch(pool, mirror, name, seconds):
+    """The proved bytes of the MNIST file `name`; raises BadFile with a clause that follows the mirror's name."""
     import pooch
 
-    sink = _Sink(FILES[name][0] + 1024)  # a gzip file of bytes that do not compress is a little longer than they are
-    fetch = pooch.HTTPDownloader(timeout=(PATIENCE * 2, min(STALL, seconds)), chunk_size=1 << 16)
-    result = _within(seconds, {url: lambda: fetch(url, sink, None)}).get(url, TimeoutError())
-    if isinstance(result, Exception):
-        sink.close()
-        raise result
-    body = sink.getvalue()
-    raw = unpack(io.BytesIO(body), name) if body[:2] == b"\x1f\x8b" else body  # some servers unpack on the way
-    check(raw, name)
-    return raw
-
-
-def store(folder, name, raw):
-    """Writes bytes beside their place and renames: other processes see no file or a whole one; returns the path.
-
-    Raises OSError that carries the path when the disk is full or the folder cannot be written.
-    """
-    try:
-        handle, part = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
-        try:
-            # No fsync: a file that a power cut damages fails its hash at the next start and is fetched again.
-            with os.fdopen(handle, "wb") as file:
-                file.write(raw)
-            os.chmod(part, 0o644)  # mkstemp gives 0600, and a class shares one cache
-            os.replace(part, folder / name)
-        except BaseException:  # KeyboardInterrupt too: no part is left behind
-            with contextlib.suppress(OSError):
-                os.unlink(part)
-            raise
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(folder / name)) from error
-    return folder / name
-
-
-def _prepare(folder):
-    """Makes the folder, proves that it can be written and removes parts of killed processes; raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
-    for part in folder.glob(".*.part"):
-        with contextlib.suppress(OSError):
-            if time.time() - part.stat().st_mtime > STALE:
-                part.unlink()
+    get = pooch.HTTPDownloader(timeout=(PATIENCE * 2, STALL))
+    try:  # memory of a fixed size refuses a flood (ValueError); closed, it ends a download that was given up
+        with mmap.mmap(-1, FILES[name][0]) as memory:
+            pool.apply_async(get, [f"{mirror}{name}.gz", memory, None]).get(seconds)
+            body = memory[: memory.tell()]
+        return prove(body, name, packed=body[:2] == b"\x1f\x8b")  # some servers unpack on the way
+    except Exception as error:  # whatever it is, the next mirror is asked
+        raise BadFile(f"{_reason(error)} ({name})") from error
 
 
 def _reason(error):
     """A short clause, without paths or host names, that says how a download failed."""
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if status is not None:
-        return f"answered with status {status}"
+    response, text = getattr(error, "response", None), str(error).lower()
+    if response is not None:
+        return f"answered with status {response.status_code}"
     if isinstance(error, BadFile):
         return f"sent a file that {error}"
-    if isinstance(error, TimeoutError) or "timed out" in str(error).lower():
+    if isinstance(error, multiprocessing.TimeoutError) or "timed out" in text:
         return "stalled"
-    return "broke off the connection"
-
-
-def _take(mirror, folder, missing, end):
-    """Fetches and stores until one file fails: ({name: path}, what failed or None); raises OSError from `store`."""
-    found = {}
-    for name in missing:
-        try:
-            raw = _fetch(f"{mirror}{name}.gz", name, max(end - time.monotonic(), 0.01))
-        except (BadFile, OSError) as error:
-            return found, f"{_reason(error)} ({name})"
-        found[name] = store(folder, name, raw)
-    return found, None
-
-
-def _ask_mirrors(folder, missing):
-    """Asks one mirror after the other for what is still missing: ({name: path}, problems)."""
-    found, problems, reachable = {}, [], _reachable()
-    if not reachable:
-        return {}, ["the download failed: no mirror could be reached"]
-    end = time.monotonic() + DEADLINE
-    for number, mirror in enumerate(MIRRORS, start=1):
-        failed = "could not be reached"
-        if mirror in reachable:
-            new, failed = _take(mirror, folder, [name for name in missing if name not in found], end)
-            found |= new
-        if failed is None:
-            break
-        problems.append(f"mirror {number} {failed}")
-    return found, problems
-
-
-def download(cache, missing):
-    """Fetches the `missing` names from the mirrors into the cache: ({name: path}, problems).
-
-    cache: folder, or None. Gives up after PATIENCE seconds without a network and after DEADLINE seconds in all.
-    """
-    advice = "set VAE_CACHE to a folder that can be written"
-    if cache is None:
-        return {}, [f"no home folder for a cache was found ({advice})"]
-    folder = cache / "MNIST" / "raw"
-    try:
-        _prepare(folder)
-        return _ask_mirrors(folder, missing)
-    except OSError as error:
-        return {}, [f"the cache folder cannot be written: {error.strerror} ({advice})"]
+    if "certificate" in text:
+        return "has a certificate that cannot be trusted"
+    return "sent an answer that makes no sense" if isinstance(error, ValueError) else "broke off the connection"

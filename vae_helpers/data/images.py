@@ -1,9 +1,7 @@
 """Digit images with proof of what they are: MNIST from verified files, or scikit-learn's own digits."""
 
 import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,7 +9,6 @@ from torch.nn import functional as F
 
 from vae_helpers.data import download, files
 
-DATASETS = ("auto", "mnist", "digits")
 EPOCHS = {"mnist": 8, "digits": 200}  # passes that train a small model well: digits has 40 times fewer images
 
 
@@ -41,88 +38,52 @@ def load_digit_images(dataset="auto", root=None):
     root: a folder that holds the MNIST files, raw or .gz. Then come $VAE_DATA, attached data sets, the cache
     ($VAE_CACHE) and a download; each file is proved by SHA-256, and one that fails is named in the note.
     Raises ValueError for another `dataset`; FileNotFoundError when MNIST was asked for, by name or by `root`, and
-    cannot be had (a `root` without one good file is not replaced); ImportError when torchvision is broken then.
+    cannot be had (a `root` without one good file is not replaced).
     Sources: LeCun, Cortes, Burges (MNIST); Alpaydin, Kaynak 1998 (scikit-learn's digits).
     """
     wish, reason = _wish(dataset)
     if wish == "digits":
         return _digits(reason)
-    try:
-        return _mnist(root)
-    except (_NoMnist, ImportError) as error:
-        if wish == "auto" and root is None:
-            return _digits(f"{error}; {_ADVICE}")
-        if isinstance(error, ImportError):
-            raise
-        asked = "MNIST was asked for" if root is None else f"MNIST was asked for in root={os.fspath(root)!r}"
-        looked = ", ".join(repr(str(folder)) for _, folder in files.places(root)) or "no folder"
-        text = f'{asked} and cannot be had: {error}; looked in {looked}; {_ADVICE}, or ask for dataset="digits".'
-        raise FileNotFoundError(text) from None
-
-
-_ADVICE = "set VAE_DATA to a folder that holds the four MNIST files"
-
-
-class _NoMnist(Exception):
-    """Why MNIST cannot be had, without paths or host names: the note prints it in stored notebooks."""
+    places = files.places(root)
+    found, problems = files.gather(places)
+    if len(found) < len(files.FILES) and (found or root is None):
+        problems += download.complete(found, places.get(files.CACHE))
+    missing = ", ".join(name for name in files.FILES if name not in found)
+    if not missing:
+        return _mnist(found, problems)
+    reason = "; ".join([f"no good copy of {missing} was found" if found else "no MNIST was found", *problems])
+    advice = "set VAE_DATA to a folder that holds the four MNIST files"
+    if wish == "auto" and root is None:
+        return _digits(f"{reason}; {advice}")
+    looked = places.values() if found or root is None else [places[files.ROOT]]
+    reason += f"; looked in {', '.join(repr(str(folder)) for folder in looked)}"
+    raise FileNotFoundError(f'MNIST was asked for and cannot be had: {reason}; {advice}, or ask for dataset="digits".')
 
 
 def _wish(dataset):
-    """(one of DATASETS, why) from the argument and $VAE_DATASET; raises ValueError that names the culprit."""
+    """(data set, why) as the argument and $VAE_DATASET ask for them; raises ValueError that names the culprit."""
     variable = os.environ.get("VAE_DATASET")
-    asked, value = "dataset", dataset
-    if dataset == "auto" and variable:
-        asked, value = "VAE_DATASET", variable
-    if value not in DATASETS:
+    asked, value = ("VAE_DATASET", variable) if dataset == "auto" and variable else ("dataset", dataset)
+    if value not in ("auto", "mnist", "digits"):
         raise ValueError(f'{asked} must be "auto", "mnist" or "digits", got {value!r}.')
     return value, f'{asked}="digits" asks for them'
 
 
-def _mnist(root):
-    """MNIST as DigitData; raises _NoMnist, or ImportError when torchvision is broken."""
-    found, used, problems = files.gather(root)
-    missing = [name for name in files.FILES if name not in found]
-    if missing and (found or root is None):
-        new, failed = download.download(files.cache_folder(), missing)
-        found, problems = found | new, problems + failed
-        used += ["a download"] if new else []
-    missing = [name for name in missing if name not in found]
-    if missing:
-        lacking = f"no good copy of {', '.join(missing)} was found" if found else "no MNIST was found"
-        raise _NoMnist("; ".join([lacking, *problems]))
-    train, test = _read_images(found, "train"), _read_images(found, "t10k")
-    counts = f"{len(train.y):,} training and {len(test.y):,} test images"
+def _mnist(found, problems):
+    """DigitData from {name: (proved bytes, place)}, which is emptied on the way to free the memory."""
+    used = " and ".join(dict.fromkeys(place for _, place in found.values()))
+    train, test = _images(found, "train"), _images(found, "t10k")
     passed = f"; passed over: {'; '.join(problems)}" if problems else ""
-    note = f"MNIST: {counts}, verified by SHA-256, from {' and '.join(used)}{passed}."
-    return DigitData(train, test, "mnist", note, EPOCHS["mnist"])
+    note = f"{len(train.y):,} training and {len(test.y):,} test images, verified by SHA-256, from {used}{passed}."
+    return DigitData(train, test, "mnist", f"MNIST: {note}", EPOCHS["mnist"])
 
 
-def _torchvision_reader():
-    """torchvision's module that reads IDX files; raises ImportError with one sentence on how to repair it."""
-    try:
-        from torchvision.datasets import mnist
-    except Exception as error:  # a mismatched build raises RuntimeError or OSError, not only ImportError
-        raise ImportError(
-            "torchvision cannot be imported; torch and torchvision must come from the same build: "
-            "reinstall both from one index, or run `make lab` for the versions in requirements.lock"
-        ) from error
-    return mnist
-
-
-def _read_images(found, part):
+def _images(found, part):
     """DigitImages of one part ("train" or "t10k"); the float32 pixels are made once, as 188 MB for training."""
-    mnist = _torchvision_reader()
-    images = _read(found, f"{part}-images-idx3-ubyte", mnist.read_image_file)
-    labels = _read(found, f"{part}-labels-idx1-ubyte", mnist.read_label_file)
-    return DigitImages(images.flatten(1).float().div_(255), labels)
-
-
-def _read(found, name, reader):
-    path = found[name]
-    if path.suffix.lower() != ".gz":
-        return reader(str(path))
-    with tempfile.TemporaryDirectory() as scratch:  # torchvision opens paths only, and the cache is not to be written
-        return reader(str(download.store(Path(scratch), name, files.read_verified(path, name))))
+    pixels = np.frombuffer(found.pop(f"{part}-images-idx3-ubyte")[0], np.uint8, offset=16).reshape(-1, 784)
+    labels = np.frombuffer(found.pop(f"{part}-labels-idx1-ubyte")[0], np.uint8, offset=8)  # both behind their headers
+    x = np.divide(pixels, np.float32(255), dtype=np.float32)
+    return DigitImages(torch.from_numpy(x), torch.from_numpy(labels.astype(np.int64)))
 
 
 def _digits(reason):
