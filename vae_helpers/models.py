@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 PIXELS = 784
-HIDDEN = (256, 128, 64)
+HIDDEN = (128, 128, 128)
 
 
 @contextmanager
@@ -35,6 +35,16 @@ def mlp(*sizes):
     return nn.Sequential(*layers)
 
 
+def start_at(decoder, mean):
+    """Let an untrained decoder draw about the mean image for any code: its last bias becomes the logit of the mean.
+
+    mean: (784,) pixels in [0, 1], or None for no change. Without it some thousand steps go into darkening the margin.
+    """
+    if mean is not None:
+        with torch.no_grad():
+            decoder[-1].bias.copy_(torch.logit(mean.clamp(0.01, 0.99)))
+
+
 def reparameterize(mu, logvar):
     """z = μ + σ ε with ε ~ N(0, I) and σ = exp(½ log σ²): a draw from q(z|x) that lets the gradient through.
 
@@ -47,14 +57,16 @@ def reparameterize(mu, logvar):
 class Autoencoder(nn.Module):
     """x → z → x̂: a code of `latent_dim` numbers per image, and a decoder whose pixels lie in (0, 1).
 
-    Same seed, same starting weights. Raises ValueError for sizes that are not positive integers.
+    Same seed, same starting weights. mean: (784,) pixels in [0, 1] that the decoder draws before it has learned
+    anything, or None. Raises ValueError for sizes that are not positive integers.
     """
 
-    def __init__(self, latent_dim=2, hidden=HIDDEN, seed=0):
+    def __init__(self, latent_dim=2, hidden=HIDDEN, seed=0, mean=None):
         super().__init__()
         with seeded(seed):
             self.encoder = mlp(PIXELS, *hidden, latent_dim)
             self.decoder = mlp(latent_dim, *reversed(hidden), PIXELS)
+        start_at(self.decoder, mean)
 
     def encode(self, x):
         """(batch, 784) pixels → (batch, latent_dim) codes."""
@@ -76,14 +88,15 @@ class Autoencoder(nn.Module):
 class VAE(nn.Module):
     """x → q(z|x) = N(μ, σ²) → z → x̂: the encoder returns two numbers per latent dimension, μ and log σ².
 
-    Same seed, same starting weights. Raises ValueError for sizes that are not positive integers.
+    Arguments as in Autoencoder.
     """
 
-    def __init__(self, latent_dim=2, hidden=HIDDEN, seed=0):
+    def __init__(self, latent_dim=2, hidden=HIDDEN, seed=0, mean=None):
         super().__init__()
         with seeded(seed):
             self.encoder = mlp(PIXELS, *hidden, 2 * latent_dim)
             self.decoder = mlp(latent_dim, *reversed(hidden), PIXELS)
+        start_at(self.decoder, mean)
 
     def encode(self, x):
         """(batch, 784) pixels → mu and logvar, both (batch, latent_dim)."""

@@ -14,7 +14,7 @@ from vae_helpers.models import seeded
 
 
 def fit(
-    model, x, loss_fn, *, epochs, seed=0, batch_size=256, lr=3e-3, test=None, after_epoch=None, watch=None, quiet=False
+    model, x, loss_fn, *, epochs, seed=0, batch_size=128, lr=3e-3, test=None, after_epoch=None, watch=None, quiet=False
 ):
     """Train `model` in place; return the history {name: [mean per epoch, …]} of every term of the loss function.
 

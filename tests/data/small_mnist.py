@@ -64,7 +64,7 @@ def cached(tmp_path):
 
 
 def assert_is_the_small_mnist(loaded, files):
-    assert loaded.name == "mnist" and loaded.epochs == 8
+    assert loaded.name == "mnist" and loaded.epochs == 15
     assert loaded.train.x.shape == (600, 784) and loaded.test.x.shape == (100, 784)
     assert loaded.train.x.dtype == torch.float32 and loaded.train.y.dtype == torch.int64
     pixels = np.frombuffer(files[TRAIN], np.uint8, offset=16).reshape(600, 784)
@@ -75,7 +75,7 @@ def assert_is_the_small_mnist(loaded, files):
 
 
 def assert_is_digits(loaded, *mentioned):
-    assert loaded.name == "digits" and loaded.epochs == 200 and len(loaded.train.y) == 1500
+    assert loaded.name == "digits" and loaded.epochs == 400 and len(loaded.train.y) == 1500
     assert_note_is_public(loaded.note)
     for text in mentioned:
         assert text in loaded.note

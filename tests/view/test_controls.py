@@ -80,7 +80,7 @@ def test_plane_sliders_decode_each_model_at_its_own_quantile(model):
 def test_the_cursor_sits_on_the_code_it_names(model):
     codes = torch.tensor([[-1.0, -1.0], [1.0, 1.0], [1.0, -1.0], [-1.0, 1.0]]).repeat(30, 1)
     panel = latent.Panel(model, latent.fit_gaussian(codes), codes, None)
-    png, place = codes_map(panel)
+    png, place, point = codes_map(panel)
     picture_pixels = pixels(png)
     height, width = picture_pixels.shape
     for z in codes[:4]:

@@ -2,6 +2,7 @@
 
 import html
 from statistics import NormalDist
+from types import SimpleNamespace
 
 import ipywidgets as ipw
 import torch
@@ -30,12 +31,8 @@ def latent_sliders(decode, low, high, *, name, codes=None, labels=None, scale=8)
         f"z{i}": slider(f"z{_lowered(i)}", a, b, (a + b) / 2, step=(b - a) / 200) for i, (a, b) in enumerate(ends, 1)
     }
     if codes is not None:
-        return _Planes(
-            {"": _box_panel(decode, torch.tensor(ends, dtype=torch.float32), codes, labels)},
-            inputs,
-            _Units(),
-            name=name,
-        )
+        panel = _box_panel(decode, torch.tensor(ends, dtype=torch.float32), codes, labels)
+        return _Planes({"": panel}, inputs, lambda _, z: torch.tensor(z), lambda _, z: z.tolist(), name=name)
 
     def draw(**values):
         image = _decode(decode, torch.tensor([list(values.values())]))
@@ -48,11 +45,10 @@ def latent_sliders(decode, low, high, *, name, codes=None, labels=None, scale=8)
 def plane_sliders(panels, *, name):
     """One cursor over several latent planes, in quantiles of each model's own codes; see latent.Panel.
 
-    panels: {title: Panel} with 2-D codes. Each panel shows its codes, the cursor on them, which can be dragged, and the
-    image decoded there.
+    panels: {title: Panel} with 2-D codes. Each shows its codes, the cursor, which can be dragged, and the decoded image.
     """
     inputs = {f"u{i}": slider(f"z{_lowered(i)} quantile, %", 2.5, 97.5, 50, 0.5) for i in (1, 2)}
-    return _Planes(panels, inputs, _Quantiles(), name=name)
+    return _Planes(panels, inputs, _push, _pull, name=name)
 
 
 def interpolation(models, x, *, name, scale=5):
@@ -75,55 +71,37 @@ def scrubber(draw, steps, *, name=None, label="epoch"):
     return Control(lambda step: frames[step], name=name or draw.__qualname__, play="step", step=step)
 
 
-class _Units:
-    """Sliders in latent units: a place is what the sliders say."""
-
-    def at(self, panel, values):
-        return torch.tensor(values)
-
-    def back(self, panel, z):
-        return z.tolist()
-
-    def sentence(self, values):
-        return ""
+def _push(panel, u):
+    """The latent point at the quantiles u, in per cent of each axis of the panel's Gaussian."""
+    return panel.gaussian.push(torch.tensor([NormalDist().inv_cdf(value / 100) for value in u]))
 
 
-class _Quantiles:
-    """Sliders in per cent of each axis of a panel's Gaussian: the same values are another place in every plane."""
-
-    def at(self, panel, values):
-        return panel.gaussian.push(torch.tensor([NormalDist().inv_cdf(u / 100) for u in values]))
-
-    def back(self, panel, z):
-        eps = torch.linalg.solve(panel.gaussian.scale, z - panel.gaussian.mean)
-        return [100 * NormalDist().cdf(value) for value in eps.tolist()]
-
-    def sentence(self, values):
-        return f"Quantiles {values[0]:.1f} % and {values[1]:.1f} %. "
+def _pull(panel, z):
+    eps = torch.linalg.solve(panel.gaussian.scale, z - panel.gaussian.mean)
+    return [100 * NormalDist().cdf(value) for value in eps.tolist()]
 
 
 class _Planes(Control):
     """Maps under one cursor, each with the image decoded there: small widgets change alone, so a move costs little."""
 
-    def __init__(self, panels, inputs, units, *, name):
-        self.panels, self.units = panels, units
+    def __init__(self, panels, inputs, push, pull, *, name):
+        self.panels, self.push, self.pull = panels, push, pull  # from slider values to a latent point, and back
         self.maps = {title: codes_map(panel) for title, panel in panels.items()}
         super().__init__(self._at, name=name, **inputs)
 
     def still(self):
-        points = {title: self.units.at(panel, list(self.values.values())) for title, panel in self.panels.items()}
+        points = {title: self.push(panel, list(self.values.values())) for title, panel in self.panels.items()}
         return show_cursors(self.panels, points, alt=self.sentence).png()
 
     def _arrange(self):
         self.dots = [layer_box() for _ in self.panels]
         self.images = [image_box("100%", sharp=True) for _ in self.panels]
         blocks = []
-        for (title, (png, _)), dot, image in zip(self.maps.items(), self.dots, self.images, strict=True):
+        for (title, (png, *_)), dot, image in zip(self.maps.items(), self.dots, self.images, strict=True):
             codes = image_box("100%").add_class("vae-figure")
             codes.value = png
-            surface = pad(
-                codes, dot, f"Latent plane {title}: drag, or use arrow keys", self._pointer(title), self._step
-            )
+            label = f"Latent plane {title}: drag, or use arrow keys"
+            surface = pad(codes, dot, label, self._pointer(title), self._step)
             head = [ipw.HTML(f"<b>{html.escape(title)}</b>").add_class("vae-title")] if title else []
             blocks.append(ipw.Box([*head, surface, image]).add_class("vae-plane"))
         row = ipw.Box(blocks).add_class("vae-planes")
@@ -131,8 +109,7 @@ class _Planes(Control):
 
     def _pointer(self, title):
         def point(x, y):
-            z = torch.tensor(self.maps[title][1].back(x, y))
-            self._go(self.units.back(self.panels[title], z))
+            self._go(self.pull(self.panels[title], torch.tensor(self.maps[title][2](x, y))))
 
         return point
 
@@ -151,11 +128,12 @@ class _Planes(Control):
     def _at(self, **values):
         frames, places = [], []
         for title, panel in self.panels.items():
-            z = self.units.at(panel, list(values.values()))
+            z = self.push(panel, list(values.values()))
             z1, z2 = z.tolist()
             frames.append((self.maps[title][1](z1, z2), png_bytes(_decode(panel.model.decode, z[None]))))
             places.append(f"{title}: z = ({z1:.2f}, {z2:.2f})".removeprefix(": "))
-        return frames, f"{self.units.sentence(list(values.values()))}{'; '.join(places)}."
+        quantiles = " and ".join(f"{value:.1f} %" for value in values.values()) if self.pull is _pull else ""
+        return frames, f"{f'Quantiles {quantiles}. ' * bool(quantiles)}{'; '.join(places)}."
 
     def _show(self, drawn):
         frames, self.sentence = drawn
@@ -182,22 +160,23 @@ class _Between(Control):
         return show_images(*frames.values(), titles=list(frames), alt=sentence, title="first, in between, second").png()
 
     def _arrange(self):
-        strip, parts = png_bytes(image_grid(self.x, len(self.x))), []
         self.frames = {end: layer_box() for end in ("first", "second")}
-        for end, layer in self.frames.items():
-            images = image_box(f"{min(len(self.x) * 44, 900)}px")
-            images.value = strip
-            label = f"{end} image: choose by click or arrow keys"
-            parts += [self.inputs[end], pad(images, layer, label, self._pointer(end), self._stepper(end))]
         self.images = {title: image_box(f"{3 * self.scale * SIDE}px", sharp=True) for title in self.models}
         rows = [part for title in self.models for part in (ipw.HTML(html.escape(title)), self.images[title])]
-        return [*parts, self.inputs["share"], ipw.Box(rows).add_class("vae-rows")]
+        strips = [part for end in self.frames for part in (self.inputs[end], self._strip(end))]
+        return [*strips, self.inputs["share"], ipw.Box(rows).add_class("vae-rows")]
 
-    def _pointer(self, end):
-        return lambda x, y: self.set(**{end: min(int(x * len(self.x)), len(self.x) - 1)})
+    def _strip(self, end):
+        images, n = image_box(f"{min(len(self.x) * 44, 900)}px"), len(self.x)
+        images.value = png_bytes(image_grid(self.x, n))
 
-    def _stepper(self, end):
-        return lambda dx, dy: self.set(**{end: min(max(self.values[end] + int(dx + dy), 0), len(self.x) - 1)})
+        def choose(number):
+            self.set(**{end: min(max(int(number), 0), n - 1)})
+
+        label = f"{end} image: choose by click or arrow keys"
+        return pad(
+            images, self.frames[end], label, lambda x, _: choose(x * n), lambda *d: choose(self.values[end] + sum(d))
+        )
 
     def _at(self, first, second, share):
         rows = {}
@@ -226,14 +205,9 @@ def _frame(chosen, n):
 
 def _box_panel(decode, ends, codes, labels):
     """A Panel whose outlined region is the box of the sliders."""
-
-    class Model:  # a Panel decodes through its model
-        pass
-
-    Model.decode = staticmethod(decode)
     half = NormalDist().inv_cdf(0.975)
     gaussian = Gaussian(ends.mean(dim=1), torch.diag((ends[:, 1] - ends[:, 0]) / 2 / half))
-    return Panel(Model, gaussian, torch.as_tensor(codes), labels)
+    return Panel(SimpleNamespace(decode=decode), gaussian, torch.as_tensor(codes), labels)
 
 
 def _lowered(i):

@@ -82,28 +82,24 @@ def show_codes(panels, *, alt, labels=None, limits=None):
     return fig
 
 
-class Place:
-    """From a latent point to its place in a map, as fractions of width and height from the top left, and back."""
-
-    def __init__(self, fig, ax):
-        (self.a, _, self.left), (_, self.b, self.bottom), _ = (
-            (ax.transData + fig.transFigure.inverted()).get_matrix().tolist()
-        )
-
-    def __call__(self, z1, z2):
-        return self.left + self.a * z1, 1 - self.bottom - self.b * z2
-
-    def back(self, x, y):
-        return (x - self.left) / self.a, (1 - y - self.bottom) / self.b
-
-
 def codes_map(panel, inches=3.0):
-    """A square scatter of a latent.Panel as PNG bytes, and the Place of its latent points in that picture."""
+    """A square scatter of a latent.Panel: PNG bytes, place(z1, z2) of a latent point in it, and the inverse of place.
+
+    Places are fractions of the picture's width and height, from the top left corner.
+    """
     fig, ax = picture("small", alt="Codes of one model.")
     fig.set_size_inches(inches, inches)
     draw_panel(ax, panel)
     fig.keep_layout()
-    return fig.png(), Place(fig, ax)
+    (a, _, left), (_, b, bottom), _ = (ax.transData + fig.transFigure.inverted()).get_matrix().tolist()
+
+    def place(z1, z2):
+        return left + a * z1, 1 - bottom - b * z2
+
+    def point(x, y):
+        return (x - left) / a, (1 - y - bottom) / b
+
+    return fig.png(), place, point
 
 
 def draw_panel(ax, panel):
