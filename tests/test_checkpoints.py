@@ -135,7 +135,7 @@ def test_other_sizes_name_both_and_change_nothing(tmp_path):
     model = VAE(latent_dim=2)
     save(VAE(latent_dim=16), tmp_path / "sixteen")
     before = bits(model)
-    with pytest.raises(ValueError, match="32×64 in the file and 4×64 in the model"):
+    with pytest.raises(ValueError, match="32×128 in the file and 4×128 in the model"):
         load_into(model, tmp_path / "sixteen")
     assert same(model, before)
 

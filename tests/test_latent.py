@@ -63,10 +63,6 @@ def test_grid_orientation_and_ends():
     np.testing.assert_allclose(quantiles[0, 0], [-1.959964, 1.959964], rtol=1e-4)
 
 
-def test_prior_share_is_what_scipy_says():
-    assert latent.prior_share(2.0) == pytest.approx((stats.norm.cdf(2) - stats.norm.cdf(-2)) ** 2, rel=1e-9)
-
-
 def test_straight_path_has_equal_steps():
     path = latent.straight_path(torch.zeros(2), torch.tensor([3.0, 6.0]), n=4)
     np.testing.assert_allclose(path, [[0, 0], [1, 2], [2, 4], [3, 6]], rtol=1e-6)

@@ -1,7 +1,6 @@
 """Places in latent space: a Gaussian fitted to the codes, and points, grids and paths in its quantile coordinates."""
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import torch
 
@@ -81,11 +80,6 @@ def straight_path(start, end, n=9):
     return start + t * (end - start)
 
 
-def prior_share(half_width, latent_dim=2):
-    """Share of the standard normal inside the box [−half_width, half_width]^d."""
-    return (2 * NormalDist().cdf(half_width) - 1) ** latent_dim
-
-
 @dataclass(frozen=True)
 class Panel:
     """One model's latent plane: what a control needs to draw it and to decode from it.
@@ -98,10 +92,7 @@ class Panel:
     codes: torch.Tensor
     labels: torch.Tensor | None = None
 
-    def outline(self, middle=0.95, n=40):
-        """(4 n, 2) latent points around the box of middle quantiles, the region in which a cursor moves."""
-        low, high = 0.5 - middle / 2, 0.5 + middle / 2
-        side = torch.linspace(low, high, n)
-        ends = torch.full((n,), low), torch.full((n,), high)
-        edges = [(side, ends[0]), (ends[1], side), (side.flip(0), ends[1]), (ends[0], side.flip(0))]
-        return self.gaussian.at(torch.cat([torch.stack(edge, dim=-1) for edge in edges]))
+    def outline(self, middle=0.95):
+        """(5, 2) corners of the region in which a cursor moves: the box of middle quantiles, a closed line."""
+        a, b = 0.5 - middle / 2, 0.5 + middle / 2
+        return self.gaussian.at([[a, a], [b, a], [b, b], [a, b], [a, a]])

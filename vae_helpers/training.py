@@ -1,5 +1,6 @@
 """`fit`: the loop around a loss function. It shuffles, steps, keeps the history and stops in time; it knows no loss."""
 
+import copy
 import os
 import signal
 import sys
@@ -54,25 +55,19 @@ def fit(
                 if interrupted.is_set():
                     break
             _record(history, {name: total / seen for name, total in sums.items()})
-            _look(model, history, seed, looks)
-            bar.set_postfix_str(_summary(history), refresh=False)
-            if watch is not None:
-                with _mode(model, training=False), torch.no_grad():
+            with _mode(model, training=False), torch.no_grad():
+                for look in looks:
+                    with seeded(seed):
+                        _record(history, look(model))
+                if watch is not None:
                     watch(model, history, epoch / epochs)
+            bar.set_postfix_str(_summary(history), refresh=False)
             if interrupted.is_set():
                 break
     if not quiet:
         kept = " Interrupted; the model and the history so far are kept." if interrupted.is_set() else ""
         print(f"epoch {epoch} of {epochs}: {_summary(history)}.{kept}")
     return history
-
-
-def _look(model, history, seed, looks):
-    """Record what each function of `looks` returns for the model as it stands."""
-    with _mode(model, training=False), torch.no_grad():
-        for look in looks:
-            with seeded(seed):
-                _record(history, look(model))
 
 
 def _bar(batches, quiet):
@@ -172,27 +167,16 @@ def _check_images(name, x):
 
 
 def _check_loss(model, x, loss_fn):
-    """One call on two images, which leaves no trace in the model."""
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
         with torch.enable_grad(), seeded(0):
-            terms = loss_fn(model, x[:2])
+            terms = loss_fn(copy.deepcopy(model), x[:2])  # on a copy, so that the trial leaves no trace
     except RuntimeError as error:
         raise ValueError(f"loss_fn cannot work on x with {x.shape[1]} pixels per image: {error}.") from error
-    finally:
-        with torch.no_grad():
-            for buffer, before in buffers:
-                buffer.copy_(before)
-    scalars = isinstance(terms, dict) and all(_is_number(value) for value in terms.values())
+    scalars = isinstance(terms, dict) and all(
+        v.numel() == 1 and not v.is_complex() if isinstance(v, torch.Tensor) else isinstance(v, Real)
+        for v in terms.values()
+    )
     if not scalars or "loss" not in terms:
         raise ValueError(f"loss_fn must return a dict of scalars with the key 'loss', got {terms!r:.80}.")
     if not getattr(terms["loss"], "requires_grad", False):
-        raise ValueError(
-            "terms['loss'] does not depend on the model's weights: compute it from them, without detach()."
-        )
-
-
-def _is_number(value):
-    if isinstance(value, torch.Tensor):
-        return value.numel() == 1 and not value.is_complex()
-    return isinstance(value, Real)
+        raise ValueError("terms['loss'] must be computed from weights that are trained, without detach().")

@@ -41,7 +41,7 @@ def test_making_it_twenty_times_keeps_widgets_and_callbacks_constant(model):
     panel = latent.Panel(model, latent.standard_normal(), torch.randn(50, 2), torch.arange(50) % 10)
     counts = []
     for _ in range(20):
-        control = widgets.Control(draw, play="a", name="again", a=widgets.step_slider("a", 0, 9, 0))
+        control = widgets.Control(draw, play="a", name="again", a=widgets.option_slider("a", range(10)))
         controls.plane_sliders({"<b>": panel}, name="planes")
         controls.latent_sliders(model.decode, [-1, -1], [1, 1], name="sliders")
         counts.append(live())
@@ -80,7 +80,7 @@ def test_plane_sliders_decode_each_model_at_its_own_quantile(model):
 def test_the_cursor_sits_on_the_code_it_names(model):
     codes = torch.tensor([[-1.0, -1.0], [1.0, 1.0], [1.0, -1.0], [-1.0, 1.0]]).repeat(30, 1)
     panel = latent.Panel(model, latent.fit_gaussian(codes), codes, None)
-    png, place, point = codes_map(panel)
+    png, place, _ = codes_map(panel)
     picture_pixels = pixels(png)
     height, width = picture_pixels.shape
     for z in codes[:4]:

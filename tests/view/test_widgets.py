@@ -117,7 +117,7 @@ def test_two_lambdas_are_two_controls():
 def test_what_cannot_be_shown_is_named():
     control = widgets.Control(lambda a: None, name="nothing", a=widgets.slider("a", 0, 1, 0.0))
     assert "draw must return a Picture, or PNG bytes and a sentence, got NoneType." in control.error.value
-    with pytest.raises(ValueError, match="play needs a step_slider or a choice to run through, got a FloatSlider"):
+    with pytest.raises(ValueError, match="play needs an option_slider to run through, got a FloatSlider"):
         widgets.Control(grey, play="value", value=widgets.slider("a", 0, 1, 0.0))
 
 

@@ -12,7 +12,7 @@ from vae_helpers.latent import Gaussian, Panel
 from vae_helpers.view.live import is_live
 from vae_helpers.view.plots import SIDE, codes_map, image_grid, png_bytes, show_cursors, show_images
 from vae_helpers.view.style import COLORS
-from vae_helpers.view.widgets import Control, image_box, layer_box, option_slider, pad, slider, step_slider
+from vae_helpers.view.widgets import Control, image_box, layer_box, option_slider, pad, slider
 
 _CURSOR = (
     '<svg viewBox="0 0 300 300"><circle cx="{x:.1f}" cy="{y:.1f}" r="7" fill="{color}" stroke="white" '
@@ -45,7 +45,7 @@ def latent_sliders(decode, low, high, *, name, codes=None, labels=None, scale=8)
 def plane_sliders(panels, *, name):
     """One cursor over several latent planes, in quantiles of each model's own codes; see latent.Panel.
 
-    panels: {title: Panel} with 2-D codes. Each shows its codes, the cursor, which can be dragged, and the decoded image.
+    panels: {title: Panel} with 2-D codes. Each shows its codes, a cursor to drag, and the image decoded there.
     """
     inputs = {f"u{i}": slider(f"z{_lowered(i)} quantile, %", 2.5, 97.5, 50, 0.5) for i in (1, 2)}
     return _Planes(panels, inputs, _push, _pull, name=name)
@@ -66,8 +66,7 @@ def scrubber(draw, steps, *, name=None, label="epoch"):
         raise ValueError("steps must hold one step or more, got none.")
     bar = tqdm(steps, desc="drawing the pictures", leave=False, disable=not is_live())
     frames = {step: (picture.png(), picture.alt) for step in bar for picture in [draw(step)]}
-    step = option_slider(label, steps)
-    step.index = len(steps) - 1
+    step = option_slider(label, steps, len(steps) - 1)
     return Control(lambda step: frames[step], name=name or draw.__qualname__, play="step", step=step)
 
 
@@ -152,7 +151,7 @@ class _Between(Control):
             for title, model in models.items():
                 code = model.encode(x)
                 self.codes[title] = code[0] if isinstance(code, tuple) else code
-        numbers = {end: step_slider(f"{end} image", 0, len(x) - 1, i) for i, end in enumerate(("first", "second"))}
+        numbers = {end: option_slider(f"{end} image", range(len(x)), i) for i, end in enumerate(("first", "second"))}
         super().__init__(self._at, name=name, **numbers, share=slider("share", 0, 1, 0.5))
 
     def still(self):

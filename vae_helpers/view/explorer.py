@@ -11,6 +11,7 @@ from base64 import b64encode
 from importlib import resources
 
 import torch
+from matplotlib import style
 
 from vae_helpers.view.packing import pack
 from vae_helpers.view.plots import show_cursors
@@ -83,15 +84,8 @@ def _read(name):
 
 
 def _still(panels, points, alt):
-    figure = show_cursors(panels, points, alt=alt)
-    figure.set_figheight(3.2)
-    figure.set_layout_engine("constrained")  # the same look, whether or not the notebook has set its style sheet
-    for ax in figure.axes:
-        for image in ax.images:
-            image.set_cmap("gray")
-        for cursor in ax.lines[-1:]:
-            cursor.set_zorder(9)  # above the digits
-    return figure.png(colors=128)
+    with style.context("vae_helpers.view.vae"):  # the same look, whether or not the notebook has set it
+        return show_cursors(panels, points, alt=alt).png(colors=128)
 
 
 def _json(data):

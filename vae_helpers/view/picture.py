@@ -142,7 +142,7 @@ _METADATA = ("Creator", "Date", "Format", "Type")  # left out of every SVG
 
 
 def picture(size, rows=1, columns=1, *, alt, **subplots):
-    """A Picture and its axes; size is "small", "wide" or "tall".
+    """A Picture and its axes; size is "small" or "wide".
 
     alt: what someone who cannot see the figure should know. Further arguments go to Figure.subplots.
     Raises ValueError for another size or a missing description.

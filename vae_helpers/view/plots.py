@@ -192,19 +192,6 @@ def show_curves(curves, *, xlabel, ylabel, title, alt, log=False):
     return fig
 
 
-def show_bars(rows, names, *, ylabel, title, alt):
-    """Grouped bars with their values written on top; rows: {series: [value per name]}, values as shares of 1."""
-    fig, ax = picture("wide", alt=alt)
-    width, hatches = 0.8 / len(rows), ["", "//", "..", "xx"]
-    for i, (series, values) in enumerate(rows.items()):
-        at = np.arange(len(names)) + (i - (len(rows) - 1) / 2) * width
-        bars = ax.bar(at, values, width * 0.92, label=series, hatch=hatches[i % 4], edgecolor="white")
-        ax.bar_label(bars, [f"{value:.0%}" for value in values], padding=2, fontsize=9.5)
-    ax.set(title=title, ylabel=ylabel, ylim=(0, 1.12), xticks=range(len(names)), xticklabels=names)
-    ax.legend(loc="upper left", ncols=len(rows), bbox_to_anchor=(0, -0.1))
-    return fig
-
-
 def draw_grey(ax, image):
     """A grey image, (height, width) in [0, 1], on `ax`, without ticks or frame."""
     ax.imshow(np.asarray(image), cmap="gray", vmin=0, vmax=1)

@@ -133,14 +133,9 @@ def slider(label, low, high, value, step=0.01):
     return ipw.FloatSlider(value=value, min=low, max=high, step=step, **_named(label))
 
 
-def step_slider(label, low, high, value):
-    """An integer slider, for epochs, steps and the numbers of images."""
-    return ipw.IntSlider(value=value, min=low, max=high, **_named(label))
-
-
-def option_slider(label, options):
-    """A slider over the names of options, or of (name, value) pairs."""
-    return ipw.SelectionSlider(options=options, **_named(label))
+def option_slider(label, options, index=0):
+    """A slider over epochs, images or the names of options, or over (name, value) pairs; index: the first choice."""
+    return ipw.SelectionSlider(options=options, index=index, **_named(label))
 
 
 def choice(label, options):
@@ -201,14 +196,10 @@ def _stack(*parts):
 
 
 def _play_button(widget):
-    if isinstance(widget, ipw.SelectionSlider):
-        trait, low, high = "index", 0, len(widget.options) - 1
-    elif isinstance(widget, ipw.IntSlider):
-        trait, low, high = "value", widget.min, widget.max
-    else:
-        raise ValueError(f"play needs a step_slider or a choice to run through, got a {type(widget).__name__}.")
-    play = ipw.Play(value=getattr(widget, trait), min=low, max=high, interval=400)
-    play.linked = ipw.jslink((play, "value"), (widget, trait))
+    if not isinstance(widget, ipw.SelectionSlider):
+        raise ValueError(f"play needs an option_slider to run through, got a {type(widget).__name__}.")
+    play = ipw.Play(value=widget.index, max=len(widget.options) - 1, interval=400)
+    play.linked = ipw.jslink((play, "value"), (widget, "index"))
     return play
 
 
