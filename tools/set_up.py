@@ -117,7 +117,7 @@ def build():
     if not os.path.exists(VENV_PY):
         make_with_uv(uv, python, environment)
     if not (uv and install_with_uv(uv, environment)):
-        say(f"uv {'failed' if uv else 'is not to be had'} here, so pip installs the packages, which takes minutes.")
+        say(f"uv {'failed' if uv else 'cannot be had'} here, so pip installs the packages: three to four minutes.")
         if uv:  # what a failure leaves behind would pass for installed
             begin(python)
         if not os.path.exists(VENV_PY):
@@ -172,8 +172,9 @@ def fetch_uv(pip):
         wanted = os.path.join(SCRATCH, "wanted.txt")
         with open(wanted, "w", encoding="utf-8") as file:
             file.write(lines.group() + "\n")
-        settings = dict(os.environ, PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0")  # a folder of its own needs neither
-        runs(pip, *PIP, "install", "--target", SCRATCH, "--no-deps", "--require-hashes", "-r", wanted, env=settings)
+        runs(
+            pip, *PIP, "install", "--target", SCRATCH, "--no-deps", "--require-hashes", "-r", wanted, env=pip_settings()
+        )
     found = (os.path.join(SCRATCH, "bin", "uv" + EXE), shutil.which("uv"))
     return next((uv for uv in found if uv and runs(uv, "--version")), None)
 
@@ -182,8 +183,8 @@ def handed_over(pip):
     """The environment for uv, which does not read pip's settings: with pip's index and certificates, where named."""
     environment, settings = dict(os.environ), {}
     if pip:
-        listed = subprocess.run([pip, "-I", "-m", "pip", "config", "list"], stdout=subprocess.PIPE, cwd=ROOT).stdout
-        settings = dict(line.split("=", 1) for line in listed.decode("utf-8", "replace").splitlines() if "=" in line)
+        listed = subprocess.run([pip, *PIP[:3], "config", "list"], stdout=subprocess.PIPE, cwd=ROOT).stdout.decode()
+        settings = dict(line.split("=", 1) for line in listed.splitlines() if "=" in line)
     for ours, theirs in (("UV_DEFAULT_INDEX", "index-url"), ("SSL_CERT_FILE", "cert")):
         for place in ("global.", "install.", ":env:."):  # the later wins, as in pip
             if place + theirs in settings and ours not in os.environ:
@@ -200,7 +201,13 @@ def install_with_uv(uv, environment):
 
 def install_with_pip():
     for what in (LOCKED, PROJECT):
-        call(VENV_PY, *PIP, "install", *what) or sys.exit("pip could not install the packages, as it says above.")
+        installed = call(VENV_PY, *PIP, "install", *what, env=pip_settings())
+        installed or sys.exit("pip could not install the packages, as it says above.")
+
+
+def pip_settings():
+    """The environment for pip: settings that forbid what is meant for another place do not apply to .venv."""
+    return dict(os.environ, PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0")
 
 
 def runs(*command, **options):

@@ -89,7 +89,8 @@ def test_the_whole_project_is_in_the_file_browser(page, address):
 
 
 def test_nobody_gets_in_without_the_token(address):
+    files = address.split("/lab")[0] + "/api/contents"
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(address.split("/lab")[0] + "/api/contents", timeout=60)
-    with urllib.request.urlopen(address.split("/lab")[0] + "/api/contents?" + address.split("?")[1], timeout=60) as page:
-        assert b"README.md" in page.read()
+        urllib.request.urlopen(files, timeout=60)
+    with urllib.request.urlopen(f"{files}?{address.split('?')[1]}", timeout=60) as answer:
+        assert b"README.md" in answer.read()
