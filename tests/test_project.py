@@ -287,7 +287,7 @@ case "$*" in *set_up.py) mkdir -p .venv/bin; cp "$0" .venv/bin/python;; esac
 class TestMakefile:
     def make(self, folder, *arguments, **env):
         (folder / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}  # `make test` itself is no part of this
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}  # not of `make test`
         command = ["make", *arguments]
         return subprocess.run(command, cwd=folder, env=kept | env, capture_output=True, text=True, timeout=300)
 

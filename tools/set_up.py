@@ -52,8 +52,7 @@ def complete():
 
 def works():
     """Whether the Python of .venv runs and lies where it was made: console scripts hold their folder's name."""
-    folder = read_stamp().get("folder", ROOT)
-    return os.path.isdir(folder) and os.path.samefile(folder, ROOT) and runs(VENV_PY, "-I", "-c", "")
+    return read_stamp().get("folder", ROOT) == ROOT and runs(VENV_PY, "-I", "-c", "")
 
 
 def read_stamp():

@@ -5,10 +5,10 @@ import os
 import sys
 from pathlib import Path
 
+import execute_notebooks
 import nbformat
 import open_lab
 import pytest
-from execute_notebooks import record
 from nbformat.sign import NotebookNotary
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +21,16 @@ def test_the_list_is_that_of_the_chapters():
     assert listed == "".join(lines), "renew it: make notebooks, or sha256sum notebooks/*.ipynb > tools/chapters.sha256"
 
 
+@pytest.mark.parametrize("options", [[], ["--only", "01"], ["--to", "trial"]])
+def test_the_list_is_renewed_where_chapters_are_stored_in_place(project, monkeypatch, options):
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(execute_notebooks, "HERE", project / "notebooks")
+    monkeypatch.setattr(execute_notebooks, "run_one", lambda path, folder, *_: change(path) or [])
+    before = (project / "tools" / "chapters.sha256").read_text()
+    execute_notebooks.main(options)
+    assert ((project / "tools" / "chapters.sha256").read_text() == before) == ("--to" in options)
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project of two listed chapters, with Jupyter's data in a folder of its own."""
@@ -29,7 +39,7 @@ def project(tmp_path, monkeypatch):
     for name in ("00_a", "01_b"):
         cell = nbformat.v4.new_code_cell("1", outputs=[nbformat.v4.new_output("stream", text=name)])
         nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "notebooks" / f"{name}.ipynb")
-    record(tmp_path / "notebooks")
+    execute_notebooks.record(tmp_path / "notebooks")
     monkeypatch.setattr(open_lab.set_up, "ROOT", str(tmp_path))
     monkeypatch.setattr(open_lab, "LIST", str(tmp_path / "tools" / "chapters.sha256"))
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
@@ -99,6 +109,7 @@ def test_options_pass_through_and_the_settings_stand_first(project, monkeypatch)
 def test_a_python_without_jupyterlab_hands_over_to_venv(project, monkeypatch):
     done = []
     monkeypatch.setattr(open_lab, "find_spec", lambda name: name == "vae_helpers")
+    monkeypatch.setattr("jupyterlab.labapp.main", lambda options: done.append("JupyterLab"))
     monkeypatch.setattr(open_lab.set_up, "main", lambda: done.append("set up"))
     monkeypatch.setattr(os, "execv", lambda *command: sys.exit(done.append(command)))
     with pytest.raises(SystemExit):

@@ -2,7 +2,6 @@
 
 import ast
 import json
-import os
 import re
 import shutil
 import signal
@@ -274,7 +273,9 @@ def test_the_makefile_looks_for_the_same_pythons():
     assert "python3.10" in names and "python3.15" in names and "python3.9" not in names
 
 
-def test_a_virtual_environment_is_not_built_on_itself(monkeypatch):
-    monkeypatch.setenv("PATH", set_up.BIN + os.pathsep + os.defpath)
-    found = [Path(path) for path in set_up.pythons()]
-    assert found and all(Path(set_up.VENV) not in path.parents for path in found)
+def test_a_virtual_environment_is_not_built_on_itself(project, monkeypatch):
+    monkeypatch.setenv("PATH", str(project.bin))
+    assert set_up.pythons()[1:] == [str(project.bin / "python3")]
+    monkeypatch.setattr(set_up, "BIN", str(project.bin))  # as where .venv is active
+    [own] = set_up.pythons()
+    assert sys.prefix == sys.base_prefix or Path(sys.prefix) not in Path(own).parents
