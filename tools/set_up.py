@@ -18,6 +18,7 @@ import sys
 
 OLDEST, NEWEST = (3, 10), (3, 15)
 NAMES = ["python3", *(f"python3.{minor}" for minor in range(NEWEST[1], OLDEST[1] - 1, -1)), "python"]
+WANTED = "This project needs Python 3.10 to 3.15, and found none: install one, or name it: make lab PYTHON=python3.12"
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 LOCK = os.path.join(ROOT, "requirements.lock")
 VENV = os.path.join(ROOT, ".venv")
@@ -109,12 +110,12 @@ def build():
     """Make .venv and install the locked packages and the project into it; write the stamp when all is done."""
     python = next(filter(fits, pythons()), None)
     begin(python)
-    say("Installing the packages of requirements.lock: about one minute on a fast line.")
-    say("On Linux that is about 6 GB, since torch comes with its GPU libraries. It can be interrupted and repeated.")
     pip = next((p for p in [VENV_PY, *pythons()] if runs(p, *PIP, "--version")), None)
     uv, environment = fetch_uv(pip), handed_over(pip)
     if not os.path.exists(VENV_PY):
         make_with_uv(uv, python, environment)
+    say("Installing the packages of requirements.lock: about one minute on a fast line.")
+    say("On Linux that is about 6 GB, since torch comes with its GPU libraries. It can be interrupted and repeated.")
     if not (uv and install_with_uv(uv, environment)):
         say(f"uv {'failed' if uv else 'cannot be had'} here, so pip installs the packages: three to four minutes.")
         if uv:  # what a failure leaves behind would pass for installed
@@ -156,10 +157,10 @@ def make_with_uv(uv, python, environment):
     if not uv and python:
         sys.exit("Python lacks its venv module: install it (Debian, Ubuntu: apt install python3-venv) and repeat.")
     if not uv:
-        sys.exit("This project needs Python 3.10 to 3.15, and found none: install one and repeat.")
+        sys.exit(f"{WANTED}.")
     say("Making .venv with uv." if python else "No Python here fits, so uv brings Python 3.13.")
-    made = call(uv, "venv", "--quiet", "--allow-existing", "--python", python or "3.13", VENV, env=environment)
-    made or sys.exit("uv could not make .venv, as it says above.")
+    if not call(uv, "venv", "--quiet", "--allow-existing", "--python", python or "3.13", VENV, env=environment):
+        sys.exit("uv could not make .venv, as it says above." if python else f"{WANTED}; uv could bring none.")
 
 
 def fetch_uv(pip):
