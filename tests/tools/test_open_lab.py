@@ -108,6 +108,7 @@ def test_options_pass_through_and_the_settings_stand_first(project, monkeypatch)
 
 def test_a_python_without_jupyterlab_hands_over_to_venv(project, monkeypatch):
     done = []
+    monkeypatch.setattr(open_lab.set_up, "VENV", str(project / ".venv"))  # another than the one that runs this
     monkeypatch.setattr(open_lab, "find_spec", lambda name: name == "vae_helpers")
     monkeypatch.setattr("jupyterlab.labapp.main", lambda options: done.append("JupyterLab"))
     monkeypatch.setattr(open_lab.set_up, "main", lambda: done.append("set up"))
