@@ -41,7 +41,8 @@ esac
 """
 LOCK = "tqdm==1 \\\n    --hash=a\nuv==2 \\\n    --hash=b\n    # via me\nz==3\n"
 NO_UV = {"FETCHED": "/nowhere"}
-DRIVER = """import runpy, sys
+DRIVER = """import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 sys.executable, sys.prefix = sys.argv[1], sys.base_prefix
 runpy.run_path("tools/set_up.py", run_name="__main__")"""
 
