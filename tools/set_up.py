@@ -92,7 +92,7 @@ def alone():
 
 def replace():
     """Build .venv, then drop the one it replaces; where that fails, put back one that worked."""
-    if os.path.lexists(VENV) and works() and read_stamp().get("lock", "unknown"):
+    if works() and read_stamp().get("lock", "unknown"):
         say("This .venv is not from this requirements.lock and is replaced, with all that was added to it by hand.")
         remove(OLD)
         os.rename(VENV, OLD)
@@ -110,8 +110,8 @@ def build():
     """Make .venv and install the locked packages and the project into it; write the stamp when all is done."""
     python = next(filter(fits, pythons()), None)
     begin(python)
-    pip = next((p for p in [VENV_PY, *pythons()] if runs(p, *PIP, "--version")), None)
-    uv, environment = fetch_uv(pip), handed_over(pip)
+    pip, settings = find_pip()
+    uv, environment = fetch_uv(pip), handed_over(settings)
     if not os.path.exists(VENV_PY):
         make_with_uv(uv, python, environment)
     say("Installing the packages of requirements.lock: about one minute on a fast line.")
@@ -163,8 +163,19 @@ def make_with_uv(uv, python, environment):
         sys.exit("uv could not make .venv, as it says above." if python else f"{WANTED}; uv could bring none.")
 
 
+def find_pip():
+    """A Python that has pip, or None, and the settings of that pip, one `name='value'` per line."""
+    for python in [VENV_PY, *pythons()]:
+        with contextlib.suppress(OSError):
+            asked = [python, *PIP[:3], "config", "list"]
+            listed = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT)
+            if listed.returncode == 0:
+                return python, listed.stdout.decode()
+    return None, ""
+
+
 def fetch_uv(pip):
-    """Path of a uv that runs, or None: the one of the lock, fetched by `pip` into a scratch folder, else the PATH's."""
+    """Path of a uv that runs, or None: the one of the lock, fetched with pip into a scratch folder, else the PATH's."""
     with open(LOCK, encoding="utf-8") as file:
         lines = re.search(r"^uv==(.*\\\n)*.*", file.read(), flags=re.M)
     if pip and lines:
@@ -179,16 +190,13 @@ def fetch_uv(pip):
     return next((uv for uv in found if uv and runs(uv, "--version")), None)
 
 
-def handed_over(pip):
+def handed_over(settings):
     """The environment for uv, which does not read pip's settings: with pip's index and certificates, where named."""
-    environment, settings = dict(os.environ), {}
-    if pip:
-        listed = subprocess.run([pip, *PIP[:3], "config", "list"], stdout=subprocess.PIPE, cwd=ROOT).stdout.decode()
-        settings = dict(line.split("=", 1) for line in listed.splitlines() if "=" in line)
+    values, environment = dict(line.split("=", 1) for line in settings.splitlines() if "=" in line), dict(os.environ)
     for ours, theirs in (("UV_DEFAULT_INDEX", "index-url"), ("SSL_CERT_FILE", "cert")):
         for place in ("global.", "install.", ":env:."):  # the later wins, as in pip
-            if place + theirs in settings and ours not in os.environ:
-                environment[ours] = ast.literal_eval(settings[place + theirs])
+            if place + theirs in values and ours not in os.environ:
+                environment[ours] = ast.literal_eval(values[place + theirs])
     return environment
 
 

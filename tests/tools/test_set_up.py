@@ -20,8 +20,7 @@ case "$0 $*" in
   *"sys.exit(not"*) case "$0" in *3.9) exit 1;; esac;;
   *"import venv, ensurepip") exit ${NO_ENSUREPIP:-0};;
   *"-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python;;
-  *"--version") exit ${NO_PIP:-0};;
-  *"config list") printf '%s\\n' "$PIP_SAYS";;
+  *"config list") [ -z "$NO_PIP" ] || exit 1; printf '%s\\n' "$PIP_SAYS";;
   *" install "*) [ "$PIP_USER$PIP_REQUIRE_VIRTUALENV" = 00 ] || exit 1;;
 esac
 case "$*" in
