@@ -203,6 +203,11 @@ def test_without_ensurepip_and_uv_one_sentence_says_what_to_install(project, env
     assert not list(project.folder.glob(".venv*"))
 
 
+def test_where_uv_fails_and_there_is_no_pip_one_sentence_says_so(project):
+    said, _ = project.run(NO_ENSUREPIP="1", UV_DOES="exit 1", code=1)
+    assert "no pip that could take over" in said.splitlines()[-1] and not list(project.folder.glob(".venv*"))
+
+
 def test_a_python_that_is_too_old_looks_for_another(project):
     project.add("python3.9", PYTHON)
     (project.bin / "python3").rename(project.bin / "python3.12")
