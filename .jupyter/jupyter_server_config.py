@@ -1,4 +1,7 @@
-"""What `make lab` asks of JupyterLab, beside the reader's own settings."""
+"""What `make lab` asks of JupyterLab: in front of the reader's own settings, behind options on the command line."""
+
+import os
+from pathlib import Path
 
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 
@@ -13,3 +16,7 @@ class PromptConnection(ZMQChannelsWebsocketConnection):
 
 c = get_config()  # noqa: F821
 c.ServerApp.kernel_websocket_connection_class = PromptConnection
+c.ServerApp.ip = "127.0.0.1"
+c.ServerApp.allow_root = hasattr(os, "geteuid") and os.geteuid() == 0  # in a container that is often the only user
+c.ServerApp.root_dir = str(Path(__file__).resolve().parents[1])  # README, pictures and tables are in the file browser
+c.LabApp.default_url = "/lab/tree/notebooks/00_start_here.ipynb"

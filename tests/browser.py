@@ -1,6 +1,7 @@
 """A headless Chromium for the tests: found by name, or skipped with a sentence that says how to get it."""
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -111,21 +112,27 @@ def jupyterlab(folder, cells):
     options += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     homes = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
     homes["JUPYTER_CONFIG_PATH"] = str(Path(__file__).parents[1] / ".jupyter")  # what `make lab` starts with
-    command = [sys.executable, "-m", "jupyterlab", *options]
     environment = {k: v for k, v in os.environ.items() if k != "TQDM_DISABLE"} | homes  # as a reader has it
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
+    with server([sys.executable, "-m", "jupyterlab", *options], environment):
+        yield f"http://127.0.0.1:{port}/lab/tree/controls.ipynb?token={token}"
+
+
+@contextmanager
+def server(command, env):
+    """A Jupyter server, stopped at the end; yields its address, token included, as it says it itself."""
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
         said = []
-        for line in server.stderr:  # ends when the server does
+        for line in process.stderr:  # ends when the server does
             said.append(line)
-            if "is running at" in line:
+            if found := re.search(r"http://127\.0\.0\.1:\d+/\S+", line):
                 break
         else:
             raise RuntimeError("JupyterLab did not start: " + "".join(said[-20:]))
         try:
-            yield f"http://127.0.0.1:{port}/lab/tree/controls.ipynb?token={token}"
+            yield found.group()
         finally:
-            server.terminate()
-            server.stderr.read()
+            process.terminate()
+            process.stderr.read()
 
 
 def run_all_cells(page, url, done):

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import set_up
 import yaml
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from packaging.requirements import Requirement
@@ -277,32 +278,52 @@ def test_the_server_sends_kernel_messages_at_once(monkeypatch):
     assert asyncio.run(connection.connect()) == "connected" and asked == [True]
 
 
+PYTHON = """#!/bin/sh
+echo "$*" >>log
+case "$*" in *set_up.py) mkdir -p .venv/bin; cp "$0" .venv/bin/python;; esac
+"""
+
+
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 class TestMakefile:
-    def make(self, folder, *arguments):
+    def make(self, folder, *arguments, **env):
         (folder / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
-        for name in ("requirements.lock", "pyproject.toml"):
-            (folder / name).touch()
-        env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}  # `make test` itself is no part of this
-        return subprocess.run(["make", *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}  # not of `make test`
+        command = ["make", *arguments]
+        return subprocess.run(command, cwd=folder, env=kept | env, capture_output=True, text=True, timeout=300)
+
+    def program(self, path, script):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(script)
+        path.chmod(0o755)
 
     def test_help_is_the_default_and_lists_every_target(self, tmp_path):
         shown = self.make(tmp_path).stdout
         names = ["help", "lab", "test", "notebooks", "images", "bench", "weights", "lint", "lock"]
         assert [line.split()[0] for line in shown.splitlines()] == names
 
-    @pytest.mark.parametrize(
-        ("script", "advice"),
-        [
-            ("exit 1", "needs Python 3.10 to 3.13"),
-            ('case "$2" in *ensurepip*) exit 1;; *) echo ok;; esac', "python3-venv"),
-        ],
-    )
-    def test_a_python_that_will_not_do_gets_one_sentence(self, tmp_path, script, advice):
+    def test_lab_sets_up_and_hands_its_options_over(self, tmp_path):
         folder = tmp_path / "a folder"
-        folder.mkdir()
-        fake = folder / "python"
-        fake.write_text(f"#!/bin/sh\n{script}\n")
-        fake.chmod(0o755)
-        done = self.make(folder, "lab", "PYTHON=./python")
-        assert done.returncode != 0 and advice in done.stderr and not (folder / ".venv").exists()
+        self.program(folder / "my python", PYTHON)
+        done = self.make(folder, "lab", "PYTHON=./my python", "LAB_ARGS=--no-browser --port=9")
+        assert done.returncode == 0, done.stderr
+        log = (folder / "log").read_text().splitlines()
+        assert log == ["tools/set_up.py", "tools/open_lab.py --no-browser --port=9"]
+
+    def test_the_first_python_that_runs_is_taken(self, tmp_path):
+        self.program(tmp_path / "bin" / "python3", "#!/bin/sh\nexit 127\n")  # as the shims of version managers do
+        self.program(tmp_path / "bin" / "python3.12", PYTHON)
+        path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        assert self.make(tmp_path, "venv", "NAMES=python3 python3.12", PATH=path).returncode == 0
+        assert (tmp_path / "log").read_text().splitlines()[-1] == "tools/set_up.py"
+
+    def test_without_any_python_one_sentence_says_so(self, tmp_path):
+        done = self.make(tmp_path, "test", "NAMES=no-such-python")
+        assert done.returncode != 0 and "needs Python 3.10 to 3.15" in done.stderr
+
+
+def test_every_text_names_the_same_pythons():
+    minors = [minor for _, minor in (set_up.OLDEST, set_up.NEWEST)]
+    assert PROJECT["requires-python"] == f">=3.{minors[0]}"
+    for name in ("README.md", "CONTRIBUTING.md", "Makefile", "environment.yml", "tools/set_up.py"):
+        assert "3.{} to 3.{}".format(*minors) in (ROOT / name).read_text(encoding="utf-8"), name

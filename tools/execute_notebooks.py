@@ -5,6 +5,7 @@ Nothing is written for a chapter whose outputs hold what no reader should see: s
 """
 
 import argparse
+import hashlib
 import os
 import re
 import sys
@@ -140,6 +141,16 @@ def write(notebook, path):
         partial.unlink(missing_ok=True)
 
 
+def record(folder):
+    """Write the SHA-256 of every chapter to tools/chapters.sha256: `make lab` trusts those and no others.
+
+    The format is that of `sha256sum notebooks/*.ipynb`.
+    """
+    chapters = sorted(folder.glob("*.ipynb"))
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {folder.name}/{path.name}\n" for path in chapters]
+    (folder.parent / "tools" / "chapters.sha256").write_bytes("".join(lines).encode())
+
+
 def run_one(path, folder, dataset, timeout):
     """Execute one chapter and store it; returns the problems that kept it from being stored."""
     start = time.perf_counter()
@@ -178,6 +189,8 @@ def main(argv=None):
     problems = []
     for path in chapters:
         problems += run_one(path, args.to, "digits" if args.digits else "mnist", args.timeout)
+    if args.to == HERE:
+        record(HERE)
     if problems:
         sys.exit("\n".join(problems))
 
