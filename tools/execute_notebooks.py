@@ -17,6 +17,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from vae_helpers.whole_files import write_whole
+
 HERE = Path(__file__).resolve().parents[1] / "notebooks"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -92,7 +94,8 @@ def normalise(notebook):
     count = 0
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        hidden = {"jupyter": {"source_hidden": True}} if "hide-input" in (tags or []) else {}  # JupyterLab folds those
+        cell.metadata = nbformat.from_dict(({"tags": tags} if tags else {}) | hidden)
         if cell.cell_type != "code":
             continue
         count += 1
@@ -131,16 +134,6 @@ def execute(path, dataset, timeout):
     return normalise(notebook)
 
 
-def write(notebook, path):
-    """Write beside `path`, then rename: an interruption leaves the old file whole."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(nbformat.writes(notebook).rstrip("\n") + "\n", encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def record(folder):
     """Write the SHA-256 of every chapter to tools/chapters.sha256: `make lab` trusts those and no others.
 
@@ -160,7 +153,7 @@ def run_one(path, folder, dataset, timeout):
         return [f"{path.name} was not stored: {error}"]
     problems = [problem for cell in notebook.cells for problem in output_problems(cell)]
     if not problems:
-        write(notebook, folder / path.name)
+        write_whole(folder / path.name, (nbformat.writes(notebook).rstrip("\n") + "\n").encode())
     print(f"{path.name}: {time.perf_counter() - start:.0f} s", flush=True)
     return [f"{path.name} was not stored: {problem}" for problem in problems]
 

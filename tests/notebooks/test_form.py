@@ -44,7 +44,10 @@ def format_problems(nb):
     ids = [cell.get("id", "") for cell in nb["cells"]]
     found += [f"cell {i}: the id is used twice" for i in sorted({i for i in ids if ids.count(i) > 1})]
     found += [f"cell {i!r}: the id is not a slug in words" for i in ids if not SLUG.fullmatch(i) or is_random(i)]
-    found += [f"cell {c.get('id')}: metadata other than tags" for c in nb["cells"] if set(c["metadata"]) - {"tags"}]
+    for c in nb["cells"]:
+        folded = {"jupyter": {"source_hidden": True}} if "hide-input" in c["metadata"].get("tags", []) else {}
+        if {k: v for k, v in c["metadata"].items() if k != "tags"} != folded:
+            found.append(f"cell {c.get('id')}: metadata other than tags, or hide-input that JupyterLab does not see")
     counts = [cell["execution_count"] for cell, _ in cells_of(nb, "code")]
     if counts != list(range(1, len(counts) + 1)):
         found.append(f"the execution counts are not 1 to {len(counts)}: {counts}")
@@ -266,6 +269,11 @@ FAULTS = {
     "capital id": (renamed("Question_1"), "not a slug"),
     "old format": (lambda nb: nb.update(nbformat_minor=4), "4.5"),
     "cell metadata": (lambda nb: nb["cells"][1]["metadata"].update(collapsed=True), "other than tags"),
+    "hide-input not folded": (lambda nb: nb["cells"][3]["metadata"].update(tags=["hide-input"]), "does not see"),
+    "folded without a tag": (
+        lambda nb: nb["cells"][3]["metadata"].update(jupyter={"source_hidden": True}),
+        "other than tags",
+    ),
     "execution count": (lambda nb: nb["cells"][3].update(execution_count=7), "execution counts"),
     "not executed": (lambda nb: nb["cells"][3].update(execution_count=None), "execution counts"),
     "30 lines": (source("assert True\n" + 29 * "x = 1\n"), "30 lines"),
