@@ -5,6 +5,9 @@ NAMES   := python3 python3.15 python3.14 python3.13 python3.12 python3.11 python
 PYTHON  ?= $(shell for p in $(NAMES); do $$p -c 'f""' 2>/dev/null && echo $$p && break; done)
 VENV_PY := .venv/bin/python
 
+# Bytecode is kept, whatever the machine asks for: .venv is ours, and compiling torch at every start costs ten seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help venv lab test notebooks images bench weights lint lock
 .DEFAULT_GOAL := help
 

@@ -12,6 +12,7 @@ else
     export VAE_DATASET=digits
 fi
 echo "Executing every chapter from a fresh kernel; data: $VAE_DATASET."
+unset PYTHONDONTWRITEBYTECODE  # compiling torch in every kernel costs ten seconds
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM

@@ -279,7 +279,7 @@ def test_the_server_sends_kernel_messages_at_once(monkeypatch):
 
 
 PYTHON = """#!/bin/sh
-echo "$*" >>log
+echo "$*$PYTHONDONTWRITEBYTECODE" >>log
 case "$*" in *set_up.py) mkdir -p .venv/bin; cp "$0" .venv/bin/python;; esac
 """
 
@@ -305,7 +305,9 @@ class TestMakefile:
     def test_lab_sets_up_and_hands_its_options_over(self, tmp_path):
         folder = tmp_path / "a folder"
         self.program(folder / "my python", PYTHON)
-        done = self.make(folder, "lab", "PYTHON=./my python", "LAB_ARGS=--no-browser --port=9")
+        done = self.make(
+            folder, "lab", "PYTHON=./my python", "LAB_ARGS=--no-browser --port=9", PYTHONDONTWRITEBYTECODE="1"
+        )
         assert done.returncode == 0, done.stderr
         log = (folder / "log").read_text().splitlines()
         assert log == ["tools/set_up.py", "tools/open_lab.py --no-browser --port=9"]

@@ -53,11 +53,6 @@ def grid_log_likelihood(decode, x, pairs=bernoulli_pairs, *, prior=None, grid=No
     return torch.stack(parts).logsumexp(dim=0) + area.log()
 
 
-def grid_nll(decode, x, pairs=bernoulli_pairs, *, prior=None, grid=None):
-    """−log p(x) per image, computed on the grid: (n,) nats. Arguments as in `grid_log_likelihood`."""
-    return -grid_log_likelihood(decode, x, pairs, prior=prior, grid=grid)
-
-
 def log_weights(model, x, k, nll=bernoulli_nll, *, decode=None):
     """log p(x|z) + log p(z) − log q(z|x) for k draws z ~ q(z|x) per image: (k, n) nats.
 
