@@ -48,7 +48,7 @@ ROOMS = {
     "data": ("torch numpy", "pooch sklearn requests"),
     "experiments": ("torch numpy", "joblib"),
     "exercises": ("torch", "IPython"),
-    "view": ("matplotlib numpy torch PIL ipywidgets IPython", "torchvision"),
+    "view": ("matplotlib numpy torch PIL ipywidgets IPython tqdm", ""),
 }
 
 
