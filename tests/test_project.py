@@ -48,7 +48,7 @@ ROOMS = {
     "data": ("torch numpy", "pooch sklearn requests"),
     "experiments": ("torch numpy", "joblib"),
     "exercises": ("torch", "IPython"),
-    "view": ("matplotlib numpy torch PIL ipywidgets IPython tqdm", ""),
+    "view": ("matplotlib numpy torch PIL ipywidgets IPython tqdm", "torchvision"),
 }
 
 

@@ -74,7 +74,7 @@ def _bar(batches, quiet):
     """A progress bar where somebody watches: in a notebook or a terminal, never in a log."""
     watched = "ipykernel" in sys.modules or sys.stderr.isatty()
     hidden = quiet or not watched or bool(os.environ.get("TQDM_DISABLE"))  # which tqdm's notebook bar does not read
-    return tqdm(total=batches, unit="batch", leave=False, disable=hidden)
+    return tqdm(total=batches, unit="batch", leave=False, disable=hidden, mininterval=0.5)
 
 
 def _summary(history):
