@@ -2,17 +2,27 @@ import math
 
 import pytest
 import torch
-from torch.distributions import Independent, MultivariateNormal, Normal
+from torch.distributions import Categorical, Independent, MixtureSameFamily, MultivariateNormal, Normal, kl_divergence
 
-from vae_helpers.latent import Gaussian
+from vae_helpers.latent import Gaussian, fit_gaussian, standard_normal
 from vae_helpers.losses import bernoulli_nll, gaussian_nll, kl_to_standard_normal
 from vae_helpers.metrics import (
     bernoulli_pairs,
+    coverage,
+    flips,
+    gauge,
     gaussian_pairs,
     grid_log_likelihood,
     iwae_nll,
     latent_grid,
     log_weights,
+    mean_and_error,
+    midpoint_confidence,
+    mixture_log_likelihood,
+    negentropy,
+    rate_parts,
+    roughness,
+    small_steps,
 )
 from vae_helpers.models import seeded
 
@@ -35,8 +45,10 @@ class Linear:
     def decode(self, z):
         return z @ self.A.T
 
-    def evidence(self, x):
-        return MultivariateNormal(torch.zeros(5), self.A @ self.A.T + 0.5 * torch.eye(5)).log_prob(x)
+    def evidence(self, x, prior=None):
+        prior = prior or standard_normal(2)
+        spread = self.A @ prior.scale
+        return MultivariateNormal(self.A @ prior.mean, spread @ spread.T + 0.5 * torch.eye(5)).log_prob(x)
 
 
 @pytest.fixture
@@ -78,10 +90,8 @@ def test_grid_gives_the_evidence_of_a_linear_gaussian_model(x):
 
 
 def test_grid_under_another_prior(x):
-    model, scale = Linear(), torch.tensor([[2.0, 0.0], [0.7, 0.5]])
-    prior = Gaussian(torch.tensor([1.0, -2.0]), scale)
-    covariance = model.A @ scale @ scale.T @ model.A.T + 0.5 * torch.eye(5)
-    exact = MultivariateNormal(model.A @ prior.mean, covariance).log_prob(x).double()
+    model, prior = Linear(), Gaussian(torch.tensor([1.0, -2.0]), torch.tensor([[2.0, 0.0], [0.7, 0.5]]))
+    exact = model.evidence(x, prior).double()
     fine = latent_grid(half_width=6.0)
     got = grid_log_likelihood(model.decode, x, gaussian_pairs, prior=prior, grid=fine)
     near = exact > -25  # codes of the others lie beyond the grid
@@ -144,3 +154,153 @@ def test_iwae_repeats_with_its_seed_and_leaves_the_stream_alone(x):
 def test_iwae_needs_a_count(x, k):
     with pytest.raises(ValueError, match="k must be an integer of 1 or more"):
         iwae_nll(Linear(), x, k)
+
+
+AFFINE = torch.tensor([[3.0, -1.0], [0.5, 0.2]]), torch.tensor([4.0, -7.0])
+
+
+def bent(z):
+    """A smooth decoder from the plane to five pixels that no affine map undoes."""
+    z1, z2 = z[:, 0], z[:, 1]
+    return torch.stack([z1, z2, (2 * z1).sin(), (z1 * z2).tanh(), z2.square()], dim=1)
+
+
+def classify(x):
+    return x.argmax(dim=1)
+
+
+def log_probs(x):
+    return x.log_softmax(dim=1)
+
+
+def everything(decode, z):
+    """Every metric of a decoder and its codes z that must not see the gauge."""
+    own = fit_gaussian(z)
+    pixels = bent(standard_normal(2).sample(40, seed=5))
+    parts = [(0.3, own), (0.7, Gaussian(own.mean, 0.8 * own.scale))]
+    grid = latent_grid(step=0.2)
+    return {
+        "coverage": coverage(decode(z[:200]), decode(own.sample(100))).mean(),
+        "flips": flips(classify, decode, z, scale=own.scale, delta=0.1).mean(),
+        "roughness": roughness(decode, z, scale=own.scale).mean(),
+        "midpoints": midpoint_confidence(log_probs, decode, z).mean(),
+        "negentropy": negentropy(z).mean(),
+        "grid": grid_log_likelihood(decode, pixels, gaussian_pairs, prior=own, grid=grid).mean(),
+        "mixture": mixture_log_likelihood(decode, pixels, parts, gaussian_pairs, grid=grid).mean(),
+    }
+
+
+def test_no_metric_but_the_gauge_sees_an_affine_map_of_the_codes():
+    a, b = AFFINE
+    z = bent(standard_normal(2).sample(2000))[:, [0, 3]].contiguous() + 0.3 * standard_normal(2).sample(2000, seed=1)
+    # L of the mapped codes is A L Q with a rotation Q: steps along the unit sphere keep their law, not their numbers
+    before = everything(bent, z)
+    after = everything(lambda w: bent(torch.linalg.solve(a, (w - b).T).T), z @ a.T + b)
+    for name, value in before.items():
+        slack = {"flips": 0.03, "coverage": 0.1}.get(name, 2e-3 * max(1, abs(value)))
+        assert abs(after[name] - value) < slack, (name, value, after[name])
+    assert gauge(fit_gaussian(z @ a.T + b)) > gauge(fit_gaussian(z)) + 5
+
+
+def test_the_gauge_is_the_divergence_that_torch_computes():
+    gaussian = Gaussian(torch.tensor([1.0, -2.0]), torch.tensor([[2.0, 0.0], [0.7, 0.3]]))
+    theirs = MultivariateNormal(gaussian.mean, scale_tril=gaussian.scale)
+    prior = MultivariateNormal(torch.zeros(2), torch.eye(2))
+    assert gauge(gaussian) == pytest.approx(kl_divergence(theirs, prior).item(), rel=1e-6)
+    assert gauge(standard_normal(3)) == 0
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_negentropy_is_0_for_gaussian_codes_and_known_for_two_clouds(d):
+    generator = torch.Generator().manual_seed(3)
+    normal = torch.randn(20_000, d, generator=generator) * 7 + 3
+    assert abs(negentropy(normal).mean()) < 0.01
+    sign = torch.randint(2, (20_000, 1), generator=generator) * 2 - 1
+    clouds = torch.randn(20_000, d, generator=generator) + 10 * sign * torch.eye(d)[0]
+    assert negentropy(clouds).mean() == pytest.approx(0.5 * math.log(101) - math.log(2), abs=0.02)
+
+
+@pytest.mark.parametrize("omega", [0.5, 1.0, 2.0])
+def test_roughness_is_1_for_a_linear_decoder_and_known_for_a_sine(omega):
+    z = torch.randn(200_000, 1, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    one = torch.eye(1, dtype=torch.float64)
+    assert roughness(lambda z: 5 * z + 2, z, scale=one).mean() == pytest.approx(1, abs=0.01)
+    wave = roughness(lambda z: torch.sin(omega * z), z, scale=one, h=1e-4).mean()
+    assert wave == pytest.approx(omega**2 / math.tanh(omega**2), rel=0.01)
+
+
+@pytest.mark.parametrize("delta", [0.1, 0.5])
+def test_flips_happen_as_often_as_a_half_line_says(delta):
+    z = torch.randn(100_000, 1, generator=torch.Generator().manual_seed(5))
+    rate, error = mean_and_error(
+        flips(lambda x: (x[:, 0] > 0).long(), lambda z: 3 * z, z, scale=torch.eye(1), delta=delta)
+    )
+    assert abs(rate - math.erf(delta / math.sqrt(2)) / 2) < 4 * error  # half of those within δ of 0 step across
+    assert error == pytest.approx((rate * (1 - rate) / 100_000) ** 0.5, rel=0.01)
+
+
+def test_a_small_step_has_its_length_in_the_units_of_the_codes():
+    scale = torch.tensor([[2.0, 0.0], [1.0, 0.5]])
+    z = torch.randn(1000, 2)
+    steps = torch.linalg.solve_triangular(scale, (small_steps(z, scale, 0.3) - z).T, upper=False).T
+    torch.testing.assert_close(steps.norm(dim=1), torch.full((1000,), 0.3), rtol=1e-3, atol=1e-4)
+    assert steps.mean(dim=0).norm() < 0.05
+
+
+def test_coverage_agrees_with_neighbours_of_scikit_learn():
+    from sklearn.neighbors import NearestNeighbors
+
+    generator = torch.Generator().manual_seed(6)
+    reference, samples = torch.randn(300, 4, generator=generator), torch.randn(100, 4, generator=generator) + 0.5
+    radius = NearestNeighbors().fit(reference.numpy()).kneighbors(n_neighbors=5)[0][:, -1]
+    nearest = NearestNeighbors().fit(samples.numpy()).kneighbors(reference.numpy(), n_neighbors=1)[0][:, 0]
+    assert (coverage(reference, samples).numpy() == (nearest <= radius)).all()
+    assert coverage(reference, reference).mean() == 1
+    assert coverage(reference, reference[:1].repeat(100, 1)).mean() < 0.1
+
+
+def test_confidence_at_midpoints_is_that_of_the_point_half_way():
+    z = torch.randn(50, 2, generator=torch.Generator().manual_seed(7))
+    other = z[torch.randperm(50, generator=torch.Generator().manual_seed(0))]
+    expected = bent(z / 2 + other / 2).softmax(dim=1).amax(dim=1)
+    torch.testing.assert_close(midpoint_confidence(log_probs, bent, z), expected)
+
+
+def test_the_rate_is_information_plus_divergence_from_the_prior():
+    mu = 3 * torch.randn(500, 2, generator=torch.Generator().manual_seed(8))
+    logvar = torch.randn(500, 2, generator=torch.Generator().manual_seed(9)) - 2
+    information, divergence = rate_parts(mu, logvar)
+    total, error = mean_and_error(information + divergence)
+    clouds, prior = Independent(Normal(mu, (0.5 * logvar).exp()), 1), Independent(Normal(torch.zeros(2), 1.0), 1)
+    assert abs(total - kl_divergence(clouds, prior).mean()) < 4 * error
+    aggregate = MixtureSameFamily(Categorical(torch.ones(500)), clouds)
+    torch.manual_seed(0)
+    z = aggregate.sample((20_000,))  # the divergence once more, with other draws
+    theirs, their_error = mean_and_error(aggregate.log_prob(z) - prior.log_prob(z))
+    ours, our_error = mean_and_error(divergence)
+    assert abs(theirs - ours) < 4 * math.hypot(their_error, our_error)
+
+
+def test_information_is_log_n_for_codes_far_apart_and_0_for_equal_ones():
+    far = 1000.0 * torch.arange(64).reshape(-1, 1)
+    information, _ = rate_parts(far, torch.zeros(64, 1))
+    torch.testing.assert_close(information, torch.full((64,), math.log(64), dtype=torch.float64))
+    information, divergence = rate_parts(torch.ones(64, 1), torch.zeros(64, 1))
+    assert information.abs().max() < 1e-9 and abs(divergence.mean() - 0.5) < 0.5
+
+
+def test_a_mixture_as_prior_gives_the_evidence_of_a_mixture(x):
+    model = Linear()
+    other = Gaussian(torch.tensor([1.0, -0.5]), torch.tensor([[0.7, 0.0], [0.2, 0.4]]))
+    got = mixture_log_likelihood(model.decode, x, [(0.25, standard_normal(2)), (0.75, other)], gaussian_pairs)
+    each = [model.evidence(x, prior) for prior in (standard_normal(2), other)]
+    exact = torch.logsumexp(torch.stack([each[0] + math.log(0.25), each[1] + math.log(0.75)]), dim=0)
+    torch.testing.assert_close(got.float(), exact.float(), rtol=0, atol=2e-3)
+
+
+def test_mean_and_error_are_those_of_scipy():
+    from scipy import stats
+
+    values = torch.randn(100, generator=torch.Generator().manual_seed(1))
+    mean, error = mean_and_error(values)
+    assert mean == pytest.approx(values.mean().item()) and error == pytest.approx(stats.sem(values.numpy()), rel=1e-5)

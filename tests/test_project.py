@@ -46,7 +46,7 @@ ROOMS = {
     "checkpoints": ("torch safetensors", ""),
     "weights": ("torch", ""),
     "data": ("torch numpy", "pooch sklearn requests"),
-    "experiments": ("torch numpy", "joblib"),
+    "experiments": ("torch", "sklearn"),
     "exercises": ("torch", "IPython"),
     "view": ("matplotlib numpy torch PIL ipywidgets IPython tqdm", "torchvision"),
 }

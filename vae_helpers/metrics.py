@@ -1,4 +1,8 @@
-"""Exact and sampled likelihoods of a decoder with a small latent space: one value per image, in nats."""
+"""Numbers for likelihood, completeness, continuity and mechanism: one value per image or point; the mean comes last.
+
+Likelihoods and rates are in nats. All but `gauge` keep their value when latent space is mapped by an invertible affine
+map and the decoder undoes it; a test holds them to it. `mean_and_error` gives the mean its Monte Carlo error.
+"""
 
 import math
 
@@ -53,6 +57,15 @@ def grid_log_likelihood(decode, x, pairs=bernoulli_pairs, *, prior=None, grid=No
     return torch.stack(parts).logsumexp(dim=0) + area.log()
 
 
+def mixture_log_likelihood(decode, x, mixture, pairs=bernoulli_pairs, *, grid=None):
+    """log p(x) when the prior is a mixture of Gaussians: each component has a grid of its own. (n,) nats.
+
+    mixture: [(weight, latent.Gaussian), …], weights that sum to 1. Other arguments as in `grid_log_likelihood`.
+    """
+    parts = [grid_log_likelihood(decode, x, pairs, prior=p, grid=grid) + math.log(weight) for weight, p in mixture]
+    return torch.stack(parts).logsumexp(dim=0)
+
+
 def log_weights(model, x, k, nll=bernoulli_nll, *, decode=None):
     """log p(x|z) + log p(z) − log q(z|x) for k draws z ~ q(z|x) per image: (k, n) nats.
 
@@ -79,3 +92,104 @@ def iwae_nll(model, x, k, nll=bernoulli_nll, *, decode=None, seed=0):
         raise ValueError(f"k must be an integer of 1 or more, got {k!r}.")
     with seeded(seed):
         return math.log(k) - log_weights(model, x, k, nll, decode=decode).logsumexp(dim=0)
+
+
+def mean_and_error(values):
+    """Mean of independent values and its standard error, sd / √n."""
+    values = values.double()
+    return values.mean().item(), (values.std() / len(values) ** 0.5).item()
+
+
+def coverage(reference, samples, *, k=5):
+    """Completeness: 1 where a sample lies as near to a reference as its k-th nearest other reference, else 0: (n,).
+
+    reference: (n, D) reconstructions, so that blur counts against nobody; samples: (m, D) decoded draws. Source:
+    Naeem et al. 2020.
+    """
+    among = torch.cdist(reference, reference)
+    radius = among.kthvalue(k + 1, dim=1).values
+    nearest = torch.cdist(reference, samples).min(dim=1).values
+    return (nearest <= radius).float()
+
+
+def small_steps(z, scale, delta, *, seed=0):
+    """Each point moved by δ L u, u uniform on the unit sphere: a step of the same share of the spread for every model.
+
+    z: (n, d); scale: (d, d), the L of the codes' covariance L Lᵀ. Returns (n, d).
+    """
+    u = torch.randn(z.shape, generator=torch.Generator().manual_seed(seed), dtype=z.dtype)
+    return z + delta * (u / u.norm(dim=1, keepdim=True)) @ scale.T
+
+
+def flips(classify, decode, z, *, scale, delta, seed=0):
+    """Continuity: 1 where a step of δ changes the class of the decoded image, else 0: (n,).
+
+    classify: (n, 784) images → (n,) classes; decode: (n, d) codes → images; scale, delta: as in `small_steps`.
+    """
+    return (classify(decode(z)) != classify(decode(small_steps(z, scale, delta, seed=seed)))).float()
+
+
+@torch.no_grad()
+def roughness(decode, z, *, scale, h=1e-2):
+    """Continuity: ‖J L‖² / tr Var f(z) at each point, J the decoder's Jacobian by central differences: (n,).
+
+    For z ~ N(m, L Lᵀ) the mean is 1 for a linear decoder and more for any other (Poincaré's inequality); it is
+    ω² coth ω² for f = sin(ω z). h: the step as a share of the spread.
+    """
+    columns = [(decode(z + h * column) - decode(z - h * column)) / (2 * h) for column in scale.T]
+    return sum(column.square().sum(dim=-1) for column in columns) / decode(z).var(dim=0).sum()
+
+
+def midpoint_confidence(log_probs, decode, z, *, seed=0):
+    """Highest class probability of the image half-way between each code and another, drawn at random: (n,).
+
+    log_probs: (n, 784) images → (n, classes) log-probabilities of a classifier.
+    """
+    other = z[torch.randperm(len(z), generator=torch.Generator().manual_seed(seed))]
+    return log_probs(decode((z + other) / 2)).max(dim=1).values.exp()
+
+
+def gauge(gaussian):
+    """KL(N(m, S) ‖ N(0, I)) = ½ (tr S + mᵀm − d − log det S), S = L Lᵀ: what location and scale cost alone, in nats."""
+    mean, scale = gaussian.mean.double(), gaussian.scale.double()
+    squares = scale.square().sum() + mean.square().sum()
+    return (0.5 * (squares - len(mean)) - scale.diag().log().sum()).item()
+
+
+def negentropy(codes, *, k=5):
+    """KL(q ‖ N(m, S)) for the density q of the codes and the Gaussian of its moments: the shape alone. (n,) nats.
+
+    Entropy after Kozachenko and Leonenko 1987: distances to the k-th neighbour among whitened codes. A mean below 0
+    is the estimate's error. codes: (n, d) draws that differ from one another.
+    """
+    from scipy.spatial import cKDTree
+    from scipy.special import digamma
+
+    codes = codes.double()
+    (n, d), centred = codes.shape, codes - codes.mean(dim=0)
+    root = torch.linalg.cholesky(centred.T @ centred / n)
+    white = torch.linalg.solve_triangular(root, centred.T, upper=False).T.numpy()
+    distances = torch.from_numpy(cKDTree(white).query(white, k + 1)[0][:, -1])
+    log_ball = d / 2 * math.log(math.pi) - math.lgamma(d / 2 + 1)
+    entropy = float(digamma(n) - digamma(k)) + log_ball + d * distances.log()
+    return d / 2 * math.log(2 * math.pi) + torch.from_numpy(white).square().sum(dim=1) / 2 - entropy
+
+
+def _log_normal(z, mu, logvar):
+    return -0.5 * ((z - mu).square() / logvar.exp() + logvar + math.log(2 * math.pi)).sum(dim=-1)
+
+
+def rate_parts(mu, logvar, *, seed=0):
+    """Mechanism: one draw z per image, log q(z|x) − log q(z) and log q(z) − log p(z); their sum averages to the rate.
+
+    The first averages to the mutual information of image and code, at most log n, the second to the divergence from
+    N(0, I) of the aggregate posterior q(z), the mixture over these n images. Source: Hoffman and Johnson 2016.
+    mu, logvar: (n, d). Returns two tensors (n,), nats.
+    """
+    mu, logvar = mu.double(), logvar.double()
+    eps = torch.randn(mu.shape, generator=torch.Generator().manual_seed(seed), dtype=mu.dtype)
+    z = mu + (0.5 * logvar).exp() * eps
+    rows = [_log_normal(some[:, None], mu, logvar).logsumexp(dim=1) for some in z.split(200)]
+    log_aggregate = torch.cat(rows) - math.log(len(mu))
+    log_prior = _log_normal(z, torch.zeros_like(z), torch.zeros_like(z))
+    return _log_normal(z, mu, logvar) - log_aggregate, log_aggregate - log_prior

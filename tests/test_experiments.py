@@ -1,0 +1,92 @@
+import math
+
+import pytest
+import torch
+
+from vae_helpers import experiments
+from vae_helpers.data import images, load_digit_images
+from vae_helpers.experiments import ARMS, Run, charge, draw, loss_of
+from vae_helpers.losses import bernoulli_nll, kl_to_standard_normal, squared_error
+from vae_helpers.models import VAE, seeded
+
+
+def codes(n=50, d=2):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(n, d, generator=generator), torch.randn(n, d, generator=generator)
+
+
+def test_the_three_parts_are_the_kl_term():
+    mu, logvar = codes()
+    whole = charge(("place", "width", "entropy"), mu, logvar)
+    torch.testing.assert_close(whole, kl_to_standard_normal(mu, logvar))
+    torch.testing.assert_close(charge(("place",), mu, logvar), 0.5 * mu.square().sum(dim=1))
+    torch.testing.assert_close(charge(("width",), mu, logvar), 0.5 * (logvar.exp() - 1).sum(dim=1))
+    assert (charge((), mu, logvar) == 0).all()
+
+
+def test_a_code_is_the_mean_the_mean_with_noise_1_or_a_draw():
+    mu, logvar = codes(200_000, 1)
+    assert draw("mean", mu, logvar) is mu
+    with seeded(0):
+        fixed, learned = draw("fixed", mu, logvar), draw("learned", mu, logvar)
+    assert (fixed - mu).std() == pytest.approx(1, abs=0.01)
+    assert ((learned - mu) / (0.5 * logvar).exp()).std() == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+@pytest.mark.parametrize("arm", ARMS)
+def test_the_loss_of_an_arm(arm, likelihood):
+    model, x = VAE(seed=1), load_digit_images("digits").test.x[:20]
+    mu, logvar = model.encode(x)
+    with seeded(3):
+        terms = loss_of(Run(arm, likelihood, beta=2.5))(model, x)
+    with seeded(3):
+        z = draw(ARMS[arm][0], mu, logvar)
+    nll = bernoulli_nll(x, model.decode_logits(z)) if likelihood == "bernoulli" else squared_error(x, model.decode(z))
+    torch.testing.assert_close(terms["recon"], nll.mean())
+    torch.testing.assert_close(terms["loss"], terms["recon"] + 2.5 * charge(ARMS[arm][1], mu, logvar).mean())
+
+
+def test_a_key_belongs_to_one_configuration():
+    runs = [Run(), Run(beta=0.0), Run(seed=1), Run("autoencoder"), Run(likelihood="bernoulli"), Run(data="digits")]
+    assert len({run.key for run in runs}) == len(runs)
+    assert Run(beta=1.0).key == Run().key == "mnist-gaussian-00-" + Run().key[-12:]
+
+
+@pytest.mark.parametrize("wrong", [{"arm": "vae"}, {"likelihood": "normal"}])
+def test_a_run_that_does_not_exist(wrong):
+    with pytest.raises(ValueError, match="arm must be one of autoencoder"):
+        Run(**wrong)
+
+
+@pytest.fixture(scope="module")
+def small():
+    data = load_digit_images("digits")
+    classifier = experiments.train_classifier(data, epochs=40)
+    return data, classifier
+
+
+def test_the_classifier_names_digits(small):
+    data, classifier = small
+    assert (classifier(data.test.x).argmax(dim=1) == data.test.y).float().mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("arm", "likelihood"), [("VAE", "bernoulli"), ("autoencoder", "gaussian"), ("fixed noise", "gaussian")]
+)
+def test_a_row_holds_finite_numbers_that_agree_with_each_other(small, monkeypatch, arm, likelihood):
+    data, classifier = small
+    monkeypatch.setitem(images.EPOCHS, "digits", 3)
+    row, history, weights = experiments.row_of(Run(arm, likelihood, 1.0, 4, "digits"), classifier)
+    numbers = {name: value for name, value in row.items() if isinstance(value, float)}
+    assert all(math.isfinite(value) for value in numbers.values()) and len(numbers) > 30
+    assert len(history["loss"]) == 3 and history["unit 1 kl"][-1] >= history["unit 2 kl"][-1]
+    assert row["coverage s4"] <= 1 and row["flips s2 0.03"] < row["flips s2 0.3"]
+    assert abs(row["grid nll s2"] - row["coarse grid nll s2"]) < 0.01 * abs(row["grid nll s2"])
+    if arm == "VAE":  # what must hold for any model, trained or not
+        assert row["recon"] + row["kl"] > row["grid nll s1"] - 1
+        assert row["information"] + row["aggregate kl"] == pytest.approx(row["kl"], rel=0.2)
+    model = VAE()
+    model.load_state_dict(weights)  # rounded to half precision
+    again = experiments.likelihoods(Run(arm, likelihood, 1.0, 4, "digits"), model, data.test.x)
+    assert again["squared error"] == pytest.approx(row["squared error"], rel=0.01)

@@ -1,0 +1,192 @@
+"""Compute what is missing of the runs behind the chapters' tables: python tools/sweep.py [--scheduler tcp://…]
+
+Each finished run is written whole into notebooks/results/runs, and the end collects them into runs.csv and history.csv
+beside it. What is there is skipped, so the sweep can be stopped, repeated, and run twice at once.
+"""
+
+import argparse
+import contextlib
+import csv
+import io
+import json
+import random
+import sys
+import time
+from functools import cache
+from pathlib import Path
+
+import torch
+from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from vae_helpers import checkpoints, experiments
+from vae_helpers.data import load_digit_images
+from vae_helpers.experiments import Run
+from vae_helpers.models import PIXELS, VAE, mlp
+from vae_helpers.whole_files import write_whole
+
+RESULTS = Path(__file__).resolve().parents[1] / "notebooks" / "results"
+COMPARED = [(arm, 0.0) for arm in ("autoencoder", "fixed noise", "VAE")]
+COMPARED += [(arm, 1.0) for arm in ("VAE", "place only", "noise only", "no entropy")]
+BETAS = {  # the predicted thresholds are 7.5 and 10.2 for squared error, 33 for cross-entropy
+    "gaussian": (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 4.0, 6.0, 7.0, 8.0, 9.5, 11.0),
+    "bernoulli": (0.0, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 36.0),
+}
+TRIES = 3
+
+
+def planned():
+    """Every run of the tables, each once; those that compare the arms come first."""
+    runs = [Run(arm, "gaussian", beta, seed) for seed in range(10) for arm, beta in COMPARED]
+    runs += [Run(arm, "gaussian", beta, seed, "digits") for seed in range(10) for arm, beta in COMPARED[:4]]
+    runs += [Run("VAE", "gaussian", beta, seed) for seed in range(5) for beta in BETAS["gaussian"]]
+    runs += [Run(arm, "bernoulli", beta, seed) for seed in range(10) for arm, beta in COMPARED]
+    runs += [Run("VAE", "bernoulli", beta, seed) for seed in range(5) for beta in BETAS["bernoulli"]]
+    return list(dict.fromkeys(runs))
+
+
+def work(run, classifier):
+    """One run, on one thread, in whatever process joblib chose."""
+    torch.set_num_threads(1)
+    return run, experiments.row_of(run, classifier)
+
+
+def sweep(runs, folder, classifiers, *, jobs=2, scheduler=None, work=work):
+    """Compute the runs that have no file in `folder`; returns {run: why} of those that failed.
+
+    A worker that dies costs its run one of three tries. Two sweeps over one folder share the runs between them, since
+    each takes them in an order of its own and looks again before it starts one. OSError where a file cannot be written.
+    """
+    failed = {}
+    for _ in range(TRIES):
+        missing = [run for run in runs if not done(run, folder)]
+        random.shuffle(missing)
+        if not missing:
+            break
+        calls = (delayed(guarded)(work, run, classifiers[run.data]) for run in missing if not done(run, folder))
+        with place(jobs, scheduler), contextlib.suppress(TerminatedWorkerError):
+            for run, result in Parallel(return_as="generator_unordered", pre_dispatch="n_jobs")(calls):
+                failed.pop(run, None)
+                if isinstance(result, str):
+                    failed[run] = result
+                else:
+                    store(run, result, folder)
+    return failed | {run: "its worker died" for run in runs if run not in failed and not done(run, folder)}
+
+
+def guarded(work, run, classifier):
+    try:
+        return run, work(run, classifier)[1]
+    except (ArithmeticError, ValueError, RuntimeError) as error:  # a run may fail, and the others go on
+        return run, f"{type(error).__name__}: {error}"
+
+
+@contextlib.contextmanager
+def place(jobs, scheduler):
+    """Where joblib works: in processes of this machine, or on the Dask cluster at the address `scheduler`."""
+    if scheduler is None:
+        with parallel_config("loky", n_jobs=jobs):
+            yield
+        return
+    from distributed import Client
+
+    with Client(scheduler) as client, parallel_config("dask", n_jobs=sum(client.ncores().values())):
+        yield
+
+
+def done(run, folder):
+    """Whether the run has a file, or, in a fresh clone, a line in the table beside the folder."""
+    return (folder / f"{run.key}.json").exists() or run.key in recorded(folder.parent / "runs.csv")
+
+
+@cache
+def recorded(path):
+    """Lines of a table by key: {key: [line, …]}."""
+    lines = {}
+    if path.exists():
+        for line in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
+            lines.setdefault(line["key"], []).append(line)
+    return lines
+
+
+def store(run, result, folder):
+    """Write a run's files; the row comes last, since it says that all is there."""
+    row, history, weights = result
+    model = VAE()
+    model.load_state_dict(weights)
+    checkpoints.save(model, folder / f"{run.key}.safetensors", {"key": run.key}, half=True)
+    write_whole(folder / f"{run.key}.json", json.dumps({"row": row, "history": history}, indent=1).encode())
+    print(f"{run}: {row['seconds']:.0f} s", flush=True)
+
+
+def collect(runs, folder):
+    """Write runs.csv, one line per run, and history.csv, one line per run and epoch, beside `folder`.
+
+    Lines that the tables had stay, unless a file in `folder` renews them. Returns the number of runs.
+    """
+    tables = {"runs": [], "history": []}
+    for run in runs:
+        path = folder / f"{run.key}.json"
+        entry = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        for name, lines in tables.items():
+            new = [] if entry is None else lines_of(entry)[name]
+            lines += new or recorded(folder.parent / f"{name}.csv").get(run.key, [])
+    for name, lines in tables.items():
+        write_whole(folder.parent / f"{name}.csv", table(lines))
+    recorded.cache_clear()
+    return len(tables["runs"])
+
+
+def lines_of(entry):
+    """What a run's file adds to the tables; of the many short epochs of the digits, every twentieth."""
+    row, history = entry["row"], entry["history"]
+    epochs = len(history["loss"])
+    every = range(1, epochs + 1) if epochs < 100 else range(20, epochs + 1, 20)
+    return {
+        "runs": [row],
+        "history": [
+            {"key": row["key"], "epoch": i} | {name: values[i - 1] for name, values in history.items()} for i in every
+        ],
+    }
+
+
+def table(lines):
+    """CSV with every column that any line has; floats to six digits."""
+    columns = list(dict.fromkeys(name for line in lines for name in line))
+    writer = csv.DictWriter(text := io.StringIO(), columns, lineterminator="\n")
+    writer.writeheader()
+    for line in lines:
+        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in line.items()})
+    return text.getvalue().encode()
+
+
+def classifier_of(name, folder):
+    """The classifier of a data set, trained once and kept in `folder`."""
+    model, path = mlp(PIXELS, 256, 128, 10), folder / f"classifier-{name}.safetensors"
+    if not path.exists():
+        data = load_digit_images(name)
+        model = experiments.train_classifier(data)
+        right = (model(data.test.x).argmax(dim=1) == data.test.y).float().mean().item()
+        print(f"classifier of {name}: {right:.2%} of the test images", flush=True)
+        checkpoints.save(model, path, {"right": right}, half=True)
+    checkpoints.load_into(model, path)
+    return model.eval()
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scheduler", help="address of a Dask scheduler; without it, two processes of this machine")
+    parser.add_argument("--jobs", type=int, default=2, help="processes of this machine")
+    args = parser.parse_args(argv)
+    start, runs, folder = time.perf_counter(), planned(), RESULTS / "runs"
+    folder.mkdir(parents=True, exist_ok=True)
+    classifiers = {name: classifier_of(name, folder) for name in ("mnist", "digits")}
+    failed = sweep(runs, folder, classifiers, jobs=args.jobs, scheduler=args.scheduler)
+    n = collect(runs, folder)
+    print(f"{n} of {len(runs)} runs in {(time.perf_counter() - start) / 60:.0f} minutes")
+    if failed:
+        sys.exit("\n".join(f"{run} failed: {why}" for run, why in failed.items()))
+
+
+if __name__ == "__main__":
+    main()
