@@ -8,7 +8,7 @@ VENV_PY := .venv/bin/python
 # Bytecode is kept, whatever the machine asks for: .venv is ours, and compiling torch at every start costs ten seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv lab test notebooks images bench weights lint lock
+.PHONY: help venv lab test notebooks images bench weights sweep lint lock
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -36,6 +36,9 @@ bench: venv ## measure what the speed claims rest on (one section: ONLY=training
 
 weights: venv ## train the shipped models again
 	@$(VENV_PY) tools/make_weights.py
+
+sweep: venv ## compute the runs behind the tables that are missing (on a Dask cluster: SCHEDULER=tcp://…)
+	@$(VENV_PY) tools/sweep.py $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 
 lint: venv ## check style and format of everything, chapters included
 	@$(VENV_PY) -m ruff check

@@ -85,7 +85,7 @@ def loss_of(run):
     return loss_fn
 
 
-def train(run, data):
+def trained(run, data):
     """The run's model, trained by the recipe, and its history per epoch, with what the test images show."""
     x = data.test.x[:IMAGES]
 
@@ -229,7 +229,7 @@ def _data(name):
 def row_of(run, classifier):
     """The run's row, its history, and its weights in half precision: all that a worker sends back."""
     start, data = time.perf_counter(), _data(run.data)
-    model, history = train(run, data)
+    model, history = trained(run, data)
     row = asdict(run) | {"key": run.key} | measure(run, model, data, classifier)
     made = {"seconds": round(time.perf_counter() - start, 1), "threads": torch.get_num_threads()}
     made |= {"torch": torch.__version__, "machine": platform.machine(), "images": len(data.train.x)}
