@@ -191,7 +191,7 @@ import numpy as np
 import torch
 from scipy import stats
 from vae_helpers import latent
-from vae_helpers.view import controls, style, widgets
+from vae_helpers.view import controls, widgets
 from vae_helpers.models import VAE
 from vae_helpers.view.picture import COLORS, picture
 plt.style.use("vae_helpers.view.vae")
@@ -235,7 +235,7 @@ controls.plane_sliders(panels, name="two")""",
     **{name: (source, ".vae-layer") for name, (source, *_) in FIGURES.items()},
     "a scrubber": (
         """def still(step):
-    fig, ax = style.picture("small", alt=f"up to {step}")
+    fig, ax = picture("small", alt=f"up to {step}")
     ax.plot([0, step])
     return fig
 control = controls.scrubber(still, range(70))

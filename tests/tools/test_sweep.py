@@ -111,6 +111,7 @@ def test_a_run_that_diverges_is_named_and_the_others_are_there(folder):
     assert sweep.collect(RUNS, folder) == 5
 
 
+@pytest.mark.filterwarnings("ignore:.*but not used:UserWarning")
 def test_a_full_disk_stops_the_sweep_and_leaves_no_half_file(folder, monkeypatch):
     written = []
 
