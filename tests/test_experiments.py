@@ -1,3 +1,4 @@
+import hashlib
 import math
 
 import pytest
@@ -86,6 +87,8 @@ def test_a_row_holds_finite_numbers_that_agree_with_each_other(small, monkeypatc
     if arm == "VAE":  # what must hold for any model, trained or not
         assert row["recon"] + row["kl"] > row["grid nll s1"] - 1
         assert row["information"] + row["aggregate kl"] == pytest.approx(row["kl"], rel=0.2)
+    assert row["pixels sha256"] == hashlib.sha256((data.train.x * 255).round().byte().numpy().tobytes()).hexdigest()
+    assert history["test loss"][-1] < history["test loss"][0]
     model = VAE()
     model.load_state_dict(weights)  # rounded to half precision
     again = experiments.likelihoods(Run(arm, likelihood, 1.0, 4, "digits"), model, data.test.x)

@@ -4,7 +4,6 @@
 codes of 2,000 test images with labels, the Gaussian fitted to all training codes, and a JSON with recipe and numbers.
 """
 
-import hashlib
 import json
 import platform
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 
 from vae_helpers import __version__, checkpoints
 from vae_helpers.data import load_digit_images
+from vae_helpers.experiments import pixel_hash
 from vae_helpers.latent import fit_gaussian
 from vae_helpers.losses import kl_to_standard_normal, squared_error
 from vae_helpers.models import HIDDEN, VAE, reparameterize, seeded
@@ -82,11 +82,6 @@ def write(name, beta, model, data, numbers):
         "versions": {"vae_helpers": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
     (FOLDER / f"{name}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-
-
-def pixel_hash(x):
-    """SHA-256 of the pixels as bytes 0 … 255, image after image."""
-    return hashlib.sha256((x * 255).round().to(torch.uint8).numpy()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ TRIES = 3
 
 
 def planned():
-    """Every run of the tables, each once; those that compare the arms come first."""
+    """Every run of the tables, each once."""
     runs = [Run(arm, "gaussian", beta, seed) for seed in range(10) for arm, beta in COMPARED]
     runs += [Run(arm, "gaussian", beta, seed, "digits") for seed in range(10) for arm, beta in COMPARED[:4]]
     runs += [Run("VAE", "gaussian", beta, seed) for seed in range(5) for beta in BETAS["gaussian"]]
@@ -48,7 +48,7 @@ def planned():
 def work(run, classifier):
     """One run, on one thread, in whatever process joblib chose."""
     torch.set_num_threads(1)
-    return run, experiments.row_of(run, classifier)
+    return experiments.row_of(run, classifier)
 
 
 def sweep(runs, folder, classifiers, *, jobs=2, scheduler=None, work=work):
@@ -75,8 +75,9 @@ def sweep(runs, folder, classifiers, *, jobs=2, scheduler=None, work=work):
 
 
 def guarded(work, run, classifier):
+    """The run and its result, or, where the run itself failed, the sentence that says why."""
     try:
-        return run, work(run, classifier)[1]
+        return run, work(run, classifier)
     except (ArithmeticError, ValueError, RuntimeError) as error:  # a run may fail, and the others go on
         return run, f"{type(error).__name__}: {error}"
 

@@ -91,16 +91,13 @@ def trained(run, data):
 
     def after_epoch(model):
         mu, logvar = model.encode(x)
-        units = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(dim=0)
-        spread = mu.std(dim=0).mean()
-        test = loss_of(run)(model, x)
-        seen = {f"unit {i} kl": value for i, value in enumerate(units.sort(descending=True).values, start=1)}
-        return seen | {"spread": spread, "sigma": (0.5 * logvar).exp().median(), "test loss": test["loss"]}
+        units = [kl_to_standard_normal(mu[:, [i]], logvar[:, [i]]).mean() for i in range(mu.shape[1])]
+        seen = {f"unit {i} kl": value for i, value in enumerate(sorted(units, reverse=True), start=1)}
+        return seen | {"spread": mu.std(dim=0).mean(), "sigma": (0.5 * logvar).exp().median()}
 
     model = VAE(seed=run.seed, mean=data.train.x.mean(dim=0))
-    history = fit(
-        model, data.train.x, loss_of(run), epochs=data.epochs, seed=run.seed, after_epoch=after_epoch, quiet=True
-    )
+    looks = {"test": x, "after_epoch": after_epoch}
+    history = fit(model, data.train.x, loss_of(run), epochs=data.epochs, seed=run.seed, quiet=True, **looks)
     return model.eval(), history
 
 
@@ -120,8 +117,8 @@ def measure(run, model, data, classifier):
         regions = {
             "s1": latent.standard_normal().sample(IMAGES, seed=run.seed),
             "s2": own.sample(IMAGES, seed=run.seed),
+            "s4": codes[:IMAGES],
         }
-        regions["s4"] = codes[:IMAGES]
         row = likelihoods(run, model, data.test.x) | grids(run, model, data, own, codes)
         row |= pictures(model, data.test.x[:IMAGES], regions, own, classifier, run.seed)
         row |= {"gauge": metrics.gauge(own), "negentropy": metrics.negentropy(codes).mean().item()}
@@ -226,11 +223,16 @@ def _data(name):
     return load_digit_images(name)
 
 
+def pixel_hash(x):
+    """SHA-256 of the pixels as bytes 0 … 255, image after image."""
+    return hashlib.sha256((x * 255).round().to(torch.uint8).numpy()).hexdigest()
+
+
 def row_of(run, classifier):
     """The run's row, its history, and its weights in half precision: all that a worker sends back."""
     start, data = time.perf_counter(), _data(run.data)
     model, history = trained(run, data)
     row = asdict(run) | {"key": run.key} | measure(run, model, data, classifier)
     made = {"seconds": round(time.perf_counter() - start, 1), "threads": torch.get_num_threads()}
-    made |= {"torch": torch.__version__, "machine": platform.machine(), "images": len(data.train.x)}
+    made |= {"torch": torch.__version__, "machine": platform.machine(), "pixels sha256": pixel_hash(data.train.x)}
     return row | made, history, {name: tensor.half() for name, tensor in model.state_dict().items()}

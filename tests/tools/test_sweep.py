@@ -40,7 +40,7 @@ def worker(log=None, dies=None):
         if dies and run.key == dies.key and not os.path.exists(f"{log}.died"):
             open(f"{log}.died", "w").close()
             os.kill(os.getpid(), signal.SIGKILL)
-        return run, result(run)
+        return result(run)
 
     result = globals()["result"]
     return work
@@ -92,7 +92,7 @@ def test_a_run_that_always_kills_its_worker_is_named_and_the_others_are_there(fo
     def work(run, classifier):
         if run.key == bad:
             os.kill(os.getpid(), signal.SIGKILL)
-        return run, result(run)
+        return result(run)
 
     bad, result = RUNS[1].key, globals()["result"]
     failed = sweep.sweep(RUNS[:2], folder, NONE, work=work)
@@ -104,7 +104,7 @@ def test_a_run_that_diverges_is_named_and_the_others_are_there(folder):
     def work(run, classifier):
         if run.key == bad:
             raise FloatingPointError("the loss is not finite")
-        return run, result(run)
+        return result(run)
 
     bad, result = RUNS[1].key, globals()["result"]
     assert sweep.sweep(RUNS, folder, NONE, work=work) == {RUNS[1]: "FloatingPointError: the loss is not finite"}
