@@ -49,7 +49,7 @@ def test_pixels_outside_the_range_become_black_and_white():
 
 
 def test_a_picture_needs_a_size_and_a_description():
-    with pytest.raises(ValueError, match="size must be one of small, wide, tall, got 'huge'"):
+    with pytest.raises(ValueError, match="size must be one of small, wide, got 'huge'"):
         picture("huge", alt="x")
     with pytest.raises(ValueError, match="alt must be a sentence that describes the figure, got ''"):
         picture("small", alt="")
