@@ -6,7 +6,7 @@ import torch
 
 from vae_helpers import experiments
 from vae_helpers.data import images, load_digit_images
-from vae_helpers.experiments import ARMS, Run, charge, draw, loss_of
+from vae_helpers.experiments import ARMS, SCHEDULES, Run, charge, draw, loss_of
 from vae_helpers.losses import bernoulli_nll, kl_to_standard_normal, squared_error
 from vae_helpers.models import VAE, seeded
 
@@ -35,7 +35,7 @@ def test_a_code_is_the_mean_the_mean_with_noise_1_or_a_draw():
 
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("arm", [arm for arm in ARMS if arm not in (*SCHEDULES, "free bits")])
 def test_the_loss_of_an_arm(arm, likelihood):
     model, x = VAE(seed=1), load_digit_images("digits").test.x[:20]
     mu, logvar = model.encode(x)
@@ -46,6 +46,27 @@ def test_the_loss_of_an_arm(arm, likelihood):
     nll = bernoulli_nll(x, model.decode_logits(z)) if likelihood == "bernoulli" else squared_error(x, model.decode(z))
     torch.testing.assert_close(terms["recon"], nll.mean())
     torch.testing.assert_close(terms["loss"], terms["recon"] + 2.5 * charge(ARMS[arm][1], mu, logvar).mean())
+
+
+@pytest.mark.parametrize(("arm", "weights"), [("warm-up", (0, 0.25, 0.5, 1)), ("cyclical", (0, 1, 0, 1))])
+def test_a_schedule_raises_the_weight_in_training_and_not_in_evaluation(arm, weights):
+    model, x = VAE(seed=1), load_digit_images("digits").test.x[:20]
+    loss_fn, at = loss_of(Run(arm, beta=4.0), steps=16), (0, 2, 4, 14)
+    terms = [loss_fn(model, x) for _ in range(16)]
+    found = [((t["loss"] - t["recon"]) / t["charge"] / 4).item() for t in (terms[i] for i in at)]
+    assert found == pytest.approx(weights, abs=1e-3)
+    model.eval()
+    late = loss_fn(model, x)
+    assert (late["loss"] - late["recon"]).item() == pytest.approx(4 * late["charge"].item(), abs=1e-3)
+
+
+def test_free_bits_are_free_unit_by_unit():
+    model, x = VAE(seed=1), load_digit_images("digits").test.x[:20]
+    with torch.no_grad():
+        model.encoder[-1].weight.zero_()
+        model.encoder[-1].bias.copy_(torch.tensor([2.0, 0.1, 0.0, 0.0]))  # 2 nats and 0.005 nats
+    terms = loss_of(Run("free bits", beta=3.0))(model, x)
+    assert (terms["loss"] - terms["recon"]).item() == pytest.approx(3 * (2 + experiments.FREE_NATS), rel=1e-4)
 
 
 def test_a_key_belongs_to_one_configuration():
@@ -91,5 +112,5 @@ def test_a_row_holds_finite_numbers_that_agree_with_each_other(small, monkeypatc
     assert history["test loss"][-1] < history["test loss"][0]
     model = VAE()
     model.load_state_dict(weights)  # rounded to half precision
-    again = experiments.likelihoods(Run(arm, likelihood, 1.0, 4, "digits"), model, data.test.x)
+    again = experiments.likelihoods(Run(arm, likelihood, 1.0, 4, "digits"), model, experiments.chosen(data.test.x))
     assert again["squared error"] == pytest.approx(row["squared error"], rel=0.01)

@@ -63,6 +63,22 @@ def test_grid_orientation_and_ends():
     np.testing.assert_allclose(quantiles[0, 0], [-1.959964, 1.959964], rtol=1e-4)
 
 
+def test_a_mixture_is_found_again_and_drawn_from_by_its_weights():
+    far = latent.Gaussian(torch.tensor([20.0, -20.0]), torch.tensor([[2.0, 0.0], [1.0, 0.5]]))
+    mixture = latent.Mixture(torch.tensor([0.25, 0.75]), (latent.standard_normal(), far))
+    z = mixture.sample(20_000, seed=3)
+    there = z[:, 0] > 10
+    assert there.float().mean() == pytest.approx(0.75, abs=0.01) and not there[:100].all() and there[:100].any()
+    torch.testing.assert_close(torch.cov(z[there].T), far.scale @ far.scale.T, rtol=0.05, atol=0.05)
+    torch.testing.assert_close(mixture.sample(10, seed=3), mixture.sample(10, seed=3))
+    fitted = latent.fit_mixture(z, k=2)
+    order = fitted.weights.argsort().tolist()
+    torch.testing.assert_close(fitted.weights[order].float(), mixture.weights, rtol=0, atol=0.01)
+    for found, true in zip(order, mixture.parts, strict=True):
+        torch.testing.assert_close(fitted.parts[found].mean, true.mean, rtol=0, atol=0.06)
+        torch.testing.assert_close(fitted.parts[found].scale, true.scale, rtol=0.05, atol=0.05)
+
+
 def test_straight_path_has_equal_steps():
     path = latent.straight_path(torch.zeros(2), torch.tensor([3.0, 6.0]), n=4)
     np.testing.assert_allclose(path, [[0, 0], [1, 2], [2, 4], [3, 6]], rtol=1e-6)

@@ -4,15 +4,17 @@ import pytest
 import torch
 from torch.distributions import Categorical, Independent, MixtureSameFamily, MultivariateNormal, Normal, kl_divergence
 
-from vae_helpers.latent import Gaussian, fit_gaussian, standard_normal
+from vae_helpers.latent import Gaussian, Mixture, fit_gaussian, standard_normal
 from vae_helpers.losses import bernoulli_nll, gaussian_nll, kl_to_standard_normal
 from vae_helpers.metrics import (
     bernoulli_pairs,
     coverage,
+    energy_distance,
     flips,
     gauge,
     gaussian_pairs,
     grid_log_likelihood,
+    interval,
     iwae_nll,
     latent_grid,
     log_weights,
@@ -177,10 +179,11 @@ def everything(decode, z):
     """Every metric of a decoder and its codes z that must not see the gauge."""
     own = fit_gaussian(z)
     pixels = bent(standard_normal(2).sample(40, seed=5))
-    parts = [(0.3, own), (0.7, Gaussian(own.mean, 0.8 * own.scale))]
+    parts = Mixture(torch.tensor([0.3, 0.7]), (own, Gaussian(own.mean, 0.8 * own.scale)))
     grid = latent_grid(step=0.2)
     return {
         "coverage": coverage(decode(z[:200]), decode(own.sample(100))).mean(),
+        "energy": energy_distance(decode(z[:200]), decode(parts.sample(200))).mean(),
         "flips": flips(classify, decode, z, scale=own.scale, delta=0.1).mean(),
         "roughness": roughness(decode, z, scale=own.scale).mean(),
         "midpoints": midpoint_confidence(log_probs, decode, z).mean(),
@@ -197,7 +200,7 @@ def test_no_metric_but_the_gauge_sees_an_affine_map_of_the_codes():
     before = everything(bent, z)
     after = everything(lambda w: bent(torch.linalg.solve(a, (w - b).T).T), z @ a.T + b)
     for name, value in before.items():
-        slack = {"flips": 0.03, "coverage": 0.1}.get(name, 2e-3 * max(1, abs(value)))
+        slack = {"flips": 0.03, "coverage": 0.1, "energy": 0.05}.get(name, 2e-3 * max(1, abs(value)))
         assert abs(after[name] - value) < slack, (name, value, after[name])
     assert gauge(fit_gaussian(z @ a.T + b)) > gauge(fit_gaussian(z)) + 5
 
@@ -292,15 +295,32 @@ def test_information_is_log_n_for_codes_far_apart_and_0_for_equal_ones():
 def test_a_mixture_as_prior_gives_the_evidence_of_a_mixture(x):
     model = Linear()
     other = Gaussian(torch.tensor([1.0, -0.5]), torch.tensor([[0.7, 0.0], [0.2, 0.4]]))
-    got = mixture_log_likelihood(model.decode, x, [(0.25, standard_normal(2)), (0.75, other)], gaussian_pairs)
+    prior = Mixture(torch.tensor([0.25, 0.75]), (standard_normal(2), other))
+    got = mixture_log_likelihood(model.decode, x, prior, gaussian_pairs)
     each = [model.evidence(x, prior) for prior in (standard_normal(2), other)]
     exact = torch.logsumexp(torch.stack([each[0] + math.log(0.25), each[1] + math.log(0.75)]), dim=0)
     torch.testing.assert_close(got.float(), exact.float(), rtol=0, atol=2e-3)
 
 
-def test_mean_and_error_are_those_of_scipy():
+def test_mean_error_and_interval_are_those_of_scipy():
     from scipy import stats
 
-    values = torch.randn(100, generator=torch.Generator().manual_seed(1))
+    values = torch.randn(10, generator=torch.Generator().manual_seed(1))
     mean, error = mean_and_error(values)
     assert mean == pytest.approx(values.mean().item()) and error == pytest.approx(stats.sem(values.numpy()), rel=1e-5)
+    theirs = stats.ttest_1samp(values.double().numpy(), 0).confidence_interval(0.9)
+    mean, half = interval(values.tolist(), 0.9)
+    assert (mean - half, mean + half) == pytest.approx((theirs.low, theirs.high), rel=1e-5)
+
+
+def test_energy_distance_is_that_of_scipy_on_a_line_and_0_for_equal_laws():
+    from scipy import stats
+
+    generator = torch.Generator().manual_seed(11)
+    x, y = torch.randn(3000, 1, generator=generator), 0.5 * torch.randn(3000, 1, generator=generator) + 1
+    theirs = stats.energy_distance(x[:, 0].numpy(), y[:, 0].numpy()) ** 2
+    values = energy_distance(x, y)
+    assert values.shape == (3000,) and values.mean() == pytest.approx(theirs, abs=0.002)
+    repeats = torch.stack([energy_distance(*torch.randn(2, 400, 3, generator=generator)).mean() for _ in range(50)])
+    mean, error = mean_and_error(repeats)  # unbiased: a biased estimate would be 0.01 above
+    assert abs(mean) < 4 * error < 0.005

@@ -29,9 +29,10 @@ RESULTS = Path(__file__).resolve().parents[1] / "notebooks" / "results"
 COMPARED = [(arm, 0.0) for arm in ("autoencoder", "fixed noise", "VAE")]
 COMPARED += [(arm, 1.0) for arm in ("VAE", "place only", "noise only", "no entropy")]
 BETAS = {  # the predicted thresholds are 7.5 and 10.2 for squared error, 33 for cross-entropy
-    "gaussian": (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 4.0, 6.0, 7.0, 8.0, 9.5, 11.0),
+    "gaussian": (0.0, 0.01, 0.1, 0.3, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 8.0, 9.5, 11.0),
     "bernoulli": (0.0, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 36.0),
 }
+RESCUES = [(arm, 8.0) for arm in ("warm-up", "cyclical", "free bits")]  # where the plain run dies
 TRIES = 3
 
 
@@ -40,6 +41,7 @@ def planned():
     runs = [Run(arm, "gaussian", beta, seed) for seed in range(10) for arm, beta in COMPARED]
     runs += [Run(arm, "gaussian", beta, seed, "digits") for seed in range(10) for arm, beta in COMPARED[:4]]
     runs += [Run("VAE", "gaussian", beta, seed) for seed in range(5) for beta in BETAS["gaussian"]]
+    runs += [Run(arm, "gaussian", beta, seed) for seed in range(5) for arm, beta in RESCUES]
     runs += [Run(arm, "bernoulli", beta, seed) for seed in range(10) for arm, beta in COMPARED]
     runs += [Run("VAE", "bernoulli", beta, seed) for seed in range(5) for beta in BETAS["bernoulli"]]
     return list(dict.fromkeys(runs))

@@ -9,6 +9,7 @@ import platform
 import time
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import count
 
 import torch
 
@@ -27,7 +28,14 @@ ARMS = {
     "noise only": ("learned", ("width", "entropy")),
     "no entropy": ("learned", ("place", "width")),
 }
+SCHEDULES = {  # the weight of the KL term as a share of β, by the share of training that is done
+    "warm-up": lambda done: min(1.0, 2 * done),
+    "cyclical": lambda done: min(1.0, 2 * (4 * done % 1)) if done < 1 else 1.0,
+}
+FREE_NATS = 0.5  # of the arm "free bits": what each latent unit may carry without charge
+ARMS |= {name: ARMS["VAE"] for name in (*SCHEDULES, "free bits")}
 STEPS = 0.03, 0.1, 0.3  # lengths of the small steps, as shares of the spread of the codes
+BATCH = 128  # as in fit
 IMAGES = 2000  # test images and draws behind coverage, flips, roughness and midpoints
 GRID_IMAGES, RATE_IMAGES, SHAPE_CODES = 500, 5000, 10_000
 
@@ -72,22 +80,32 @@ def reconstruction(run, model, x, z):
     return bernoulli_nll(x, logits) if run.likelihood == "bernoulli" else squared_error(x, torch.sigmoid(logits))
 
 
-def loss_of(run):
-    """The loss function of a run, for `fit`: reconstruction + β · the charge of its arm."""
+def loss_of(run, steps=1):
+    """The loss function of a run, for `fit`: reconstruction + β · the charge of its arm.
+
+    steps: of the whole training, for the arms with a schedule. In evaluation every VAE is judged by the same loss.
+    """
     kind, parts = ARMS[run.arm]
+    schedule, step = SCHEDULES.get(run.arm, lambda done: 1.0), count()
 
     def loss_fn(model, x):
         mu, logvar = model.encode(x)
-        recon = reconstruction(run, model, x, draw(kind, mu, logvar))
-        charged = charge(parts, mu, logvar)
-        return {"loss": (recon + run.beta * charged).mean(), "recon": recon.mean(), "charge": charged.mean()}
+        recon = reconstruction(run, model, x, draw(kind, mu, logvar)).mean()
+        charged = charge(parts, mu, logvar).mean()
+        price = run.beta * charged
+        if model.training and run.arm == "free bits":
+            units = [charge(parts, mu[:, [i]], logvar[:, [i]]).mean() for i in range(mu.shape[1])]
+            price = run.beta * sum(unit.clamp(min=FREE_NATS) for unit in units)
+        elif model.training:
+            price = schedule(next(step) / steps) * price
+        return {"loss": recon + price, "recon": recon, "charge": charged}
 
     return loss_fn
 
 
 def trained(run, data):
     """The run's model, trained by the recipe, and its history per epoch, with what the test images show."""
-    x = data.test.x[:IMAGES]
+    x = chosen(data.test.x)[:IMAGES]
 
     def after_epoch(model):
         mu, logvar = model.encode(x)
@@ -96,31 +114,37 @@ def trained(run, data):
         return seen | {"spread": mu.std(dim=0).mean(), "sigma": (0.5 * logvar).exp().median()}
 
     model = VAE(seed=run.seed, mean=data.train.x.mean(dim=0))
-    looks = {"test": x, "after_epoch": after_epoch}
-    history = fit(model, data.train.x, loss_of(run), epochs=data.epochs, seed=run.seed, quiet=True, **looks)
+    looks, steps = {"test": x, "after_epoch": after_epoch}, data.epochs * -(-len(data.train.x) // BATCH)
+    history = fit(model, data.train.x, loss_of(run, steps), epochs=data.epochs, seed=run.seed, quiet=True, **looks)
     return model.eval(), history
+
+
+def chosen(x):
+    """The images x (n, pixels) in one random order, the same for every run: the first of MNIST are the clean ones."""
+    return x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))]
 
 
 @torch.no_grad()
 def measure(run, model, data, classifier):
     """All numbers of a trained model, {name: value}; the draws start at the run's seed.
 
-    Regions: s1 is N(0, I), s2 the Gaussian fitted to the training codes, s4 the training codes, noise of the arm
-    included. classifier: (n, 784) pixels → (n, 10) logits.
+    Regions: s1 is N(0, I), s2 the Gaussian fitted to the training codes, "mixture" ten Gaussians fitted to them, s4 the
+    training codes themselves, noise of the arm included. classifier: (n, 784) pixels → (n, 10) logits.
     """
     kind, _ = ARMS[run.arm]
     with seeded(run.seed):
-        mu, logvar = model.encode(data.train.x)
+        x, (mu, logvar) = chosen(data.test.x), model.encode(data.train.x)
         noise = {"mean": None, "fixed": torch.zeros_like(logvar), "learned": logvar}[kind]
         own = latent.fit_gaussian(mu, noise)
-        codes = draw(kind, mu, logvar)[torch.randperm(len(mu))[:SHAPE_CODES]]
-        regions = {
-            "s1": latent.standard_normal().sample(IMAGES, seed=run.seed),
-            "s2": own.sample(IMAGES, seed=run.seed),
-            "s4": codes[:IMAGES],
-        }
-        row = likelihoods(run, model, data.test.x) | grids(run, model, data, own, codes)
-        row |= pictures(model, data.test.x[:IMAGES], regions, own, classifier, run.seed)
+        rows = torch.randperm(len(mu))[:SHAPE_CODES]
+        codes = draw(kind, mu, logvar)[rows]
+        mixture = latent.fit_mixture(codes, seed=run.seed)
+        densities = {"s1": latent.standard_normal(), "s2": own, "mixture": mixture}
+        regions = {name: density.sample(IMAGES, seed=run.seed) for name, density in densities.items()}
+        regions["s4"] = codes[:IMAGES]
+        row = likelihoods(run, model, x) | grids(run, model, x[:GRID_IMAGES], own, mixture)
+        row |= {f"train {name}": value for name, value in likelihoods(run, model, data.train.x[rows]).items()}
+        row |= pictures(model, x[:IMAGES], regions, own, classifier, run.seed)
         row |= {"gauge": metrics.gauge(own), "negentropy": metrics.negentropy(codes).mean().item()}
         moments = mu.mean(dim=0), (mu.square() + (0 if noise is None else noise.exp())).mean(dim=0)
         row |= {
@@ -148,22 +172,13 @@ def likelihoods(run, model, x):
     return {name: value.mean().item() for name, value in row.items()}
 
 
-def grids(run, model, data, own, codes):
-    """−log p(x) on a grid of the latent plane, test mean in nats, with N(0, I), a Gaussian and a mixture as prior."""
-    from sklearn.mixture import GaussianMixture
-
-    x = data.test.x[:GRID_IMAGES]
+def grids(run, model, x, own, mixture):
+    """−log p(x) on a grid of the latent plane, mean in nats, with N(0, I), a Gaussian and a mixture as prior."""
     decode, pairs = (
         (model.decode_logits, metrics.bernoulli_pairs)
         if run.likelihood == "bernoulli"
         else (model.decode, metrics.gaussian_pairs)
     )
-    fitted = GaussianMixture(10, random_state=run.seed).fit(codes.double().numpy())
-    parts = zip(fitted.weights_, fitted.means_, fitted.covariances_, strict=True)
-    mixture = [
-        (w, latent.Gaussian(torch.tensor(m).float(), torch.linalg.cholesky(torch.tensor(c)).float()))
-        for w, m, c in parts
-    ]
     coarse = metrics.latent_grid(step=0.1)
     nll = {
         "grid nll s1": metrics.grid_log_likelihood(decode, x, pairs),
@@ -175,7 +190,7 @@ def grids(run, model, data, own, codes):
 
 
 def pictures(model, x, regions, own, classifier, seed):
-    """What decoded draws look like: coverage, class flips, roughness, midpoints, by region."""
+    """What decoded draws look like, by region: coverage, distance from test images, flips, roughness, midpoints."""
 
     def log_probs(images):
         return classifier(images).log_softmax(dim=1)
@@ -186,6 +201,8 @@ def pictures(model, x, regions, own, classifier, seed):
     mu, _ = model.encode(x)
     reference = model.decode(mu)
     row = {f"coverage {name}": metrics.coverage(reference, model.decode(z)) for name, z in regions.items()}
+    row |= {f"energy {name}": metrics.energy_distance(x, model.decode(z)) for name, z in regions.items()}
+    row["energy of reconstructions"] = metrics.energy_distance(x, reference)
     for name in ("s2", "s4"):
         z = regions[name]
         row[f"roughness {name}"] = metrics.roughness(model.decode, z, scale=own.scale)

@@ -1,4 +1,4 @@
-"""Places in latent space: a Gaussian fitted to the codes, and points, grids and paths in its quantile coordinates."""
+"""Places in latent space: densities fitted to the codes, and points, grids and paths in quantile coordinates."""
 
 from dataclasses import dataclass
 
@@ -54,6 +54,30 @@ def fit_gaussian(mu, logvar=None):
     if failed or not torch.isfinite(scale).all():
         raise ValueError("the codes do not spread in every latent direction, so no Gaussian fits them.")
     return Gaussian(mu.double().mean(dim=0).float(), scale.float())
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Σ wₖ N(mₖ, Sₖ) on latent space: weights (k,) that sum to 1, and one Gaussian for each."""
+
+    weights: torch.Tensor
+    parts: tuple
+
+    def sample(self, n, seed=0):
+        """(n, d) draws, in random order."""
+        eps, generator = standard_normal(len(self.parts[0].mean)).sample(n, seed), torch.Generator().manual_seed(seed)
+        which = torch.multinomial(self.weights, n, replacement=True, generator=generator)
+        return torch.stack([part.push(eps) for part in self.parts])[which, torch.arange(n)]
+
+
+def fit_mixture(codes, k=10, seed=0):
+    """The mixture of k Gaussians that EM fits to codes (n, d), started at `seed`; scikit-learn does the work."""
+    from sklearn.mixture import GaussianMixture
+
+    fitted = GaussianMixture(k, random_state=seed).fit(codes.double().numpy())
+    means, covariances = torch.tensor(fitted.means_), torch.tensor(fitted.covariances_)
+    parts = zip(means.float(), torch.linalg.cholesky(covariances).float(), strict=True)
+    return Mixture(torch.tensor(fitted.weights_), tuple(Gaussian(*part) for part in parts))
 
 
 def quantile_grid(gaussian, n=15, middle=0.95):

@@ -60,10 +60,10 @@ def grid_log_likelihood(decode, x, pairs=bernoulli_pairs, *, prior=None, grid=No
 def mixture_log_likelihood(decode, x, mixture, pairs=bernoulli_pairs, *, grid=None):
     """log p(x) when the prior is a mixture of Gaussians: each component has a grid of its own. (n,) nats.
 
-    mixture: [(weight, latent.Gaussian), …], weights that sum to 1. Other arguments as in `grid_log_likelihood`.
+    mixture: a latent.Mixture. Other arguments as in `grid_log_likelihood`.
     """
-    parts = [grid_log_likelihood(decode, x, pairs, prior=p, grid=grid) + math.log(weight) for weight, p in mixture]
-    return torch.stack(parts).logsumexp(dim=0)
+    parts = [grid_log_likelihood(decode, x, pairs, prior=part, grid=grid) for part in mixture.parts]
+    return (torch.stack(parts) + mixture.weights.log()[:, None]).logsumexp(dim=0)
 
 
 def log_weights(model, x, k, nll=bernoulli_nll, *, decode=None):
@@ -100,6 +100,14 @@ def mean_and_error(values):
     return values.mean().item(), (values.std() / len(values) ** 0.5).item()
 
 
+def interval(values, confidence=0.95):
+    """Mean of independent values and the half-width of Student's t interval around it, two-sided."""
+    from scipy import stats
+
+    mean, error = mean_and_error(torch.as_tensor(values))
+    return mean, error * stats.t.ppf(0.5 + confidence / 2, len(values) - 1)
+
+
 def coverage(reference, samples, *, k=5):
     """Completeness: 1 where a sample lies as near to a reference as its k-th nearest other reference, else 0: (n,).
 
@@ -110,6 +118,18 @@ def coverage(reference, samples, *, k=5):
     radius = among.kthvalue(k + 1, dim=1).values
     nearest = torch.cdist(reference, samples).min(dim=1).values
     return (nearest <= radius).float()
+
+
+def energy_distance(reference, samples):
+    """Sample quality: 2 E‖x − y‖ − E‖x − x′‖ − E‖y − y′‖ ≥ 0, and 0 only for equal distributions: (n,).
+
+    reference: (n, D) images x; samples: (m, D) decoded draws y. The value of an image holds its own part of the first
+    two means, so that the mean is the unbiased estimate. Source: Székely and Rizzo 2013.
+    """
+    n, m = len(reference), len(samples)
+    to_samples = torch.cdist(reference, samples).mean(dim=1)
+    among = torch.cdist(reference, reference).sum(dim=1) / (n - 1)
+    return 2 * to_samples - among - torch.cdist(samples, samples).sum() / (m * (m - 1))
 
 
 def small_steps(z, scale, delta, *, seed=0):
