@@ -103,8 +103,11 @@ def loss_of(run, steps=1):
     return loss_fn
 
 
-def trained(run, data):
-    """The run's model, trained by the recipe, and its history per epoch, with what the test images show."""
+def trained(run, data, watch=None):
+    """The run's model, trained by the recipe, and its history per epoch, with what the test images show.
+
+    watch: as in `fit`.
+    """
     x = chosen(data.test.x)[:IMAGES]
 
     def after_epoch(model):
@@ -114,7 +117,7 @@ def trained(run, data):
         return seen | {"spread": mu.std(dim=0).mean(), "sigma": (0.5 * logvar).exp().median()}
 
     model = VAE(seed=run.seed, mean=data.train.x.mean(dim=0))
-    looks, steps = {"test": x, "after_epoch": after_epoch}, data.epochs * -(-len(data.train.x) // BATCH)
+    looks, steps = {"test": x, "after_epoch": after_epoch, "watch": watch}, data.epochs * -(-len(data.train.x) // BATCH)
     history = fit(model, data.train.x, loss_of(run, steps), epochs=data.epochs, seed=run.seed, quiet=True, **looks)
     return model.eval(), history
 
@@ -233,6 +236,27 @@ def train_classifier(data, *, seed=0, epochs=None):
                 optimizer.step()
                 schedule.step()
     return model.eval()
+
+
+def read_table(path):
+    """The runs.csv or history.csv of the sweep as a structured array: table["kl"] is a column. Missing: NaN."""
+    import numpy as np
+
+    kept = {"deletechars": "", "replace_space": " ", "comments": None}
+    return np.genfromtxt(path, delimiter=",", names=True, dtype=None, encoding="utf-8", **kept)
+
+
+def where(table, **values):
+    """The rows that hold these values, in the order of the table, which is that of the seeds within one configuration.
+
+    Raises ValueError where there are none.
+    """
+    found = table
+    for name, value in values.items():
+        found = found[found[name] == value]
+    if not len(found):
+        raise ValueError(f"the table has no row with {values}.")
+    return found
 
 
 @cache

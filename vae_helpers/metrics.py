@@ -108,6 +108,12 @@ def interval(values, confidence=0.95):
     return mean, error * stats.t.ppf(0.5 + confidence / 2, len(values) - 1)
 
 
+def prediction(values, confidence=0.999):
+    """Mean of independent normal values and the half-width around it within which one further value should lie."""
+    mean, half = interval(values, confidence)
+    return mean, half * (len(values) + 1) ** 0.5
+
+
 def coverage(reference, samples, *, k=5):
     """Completeness: 1 where a sample lies as near to a reference as its k-th nearest other reference, else 0: (n,).
 

@@ -7,8 +7,9 @@ from torch import nn
 
 from vae_helpers import checkpoints
 from vae_helpers.latent import Gaussian, Panel
-from vae_helpers.models import VAE
+from vae_helpers.models import PIXELS, VAE, mlp
 
+BETAS = (0.0, 0.01, 0.1, 0.3, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0)  # of the decoders that come with the package
 CODES = 2000  # test images whose codes come with a model
 
 
@@ -32,9 +33,41 @@ def shipped_pair():
     return {"without KL": _shipped("without_kl"), "with KL": _shipped("with_kl")}
 
 
-def _shipped(name):
-    model, shipped = VAE(), ShippedCodes()
-    with resources.as_file(resources.files("vae_helpers").joinpath("weights")) as folder:
+def shipped_sweep():
+    """{β: Panel} for the β of BETAS: squared error + β · KL on MNIST, seed 0; their models can only decode.
+
+    Raises FileNotFoundError or ValueError that names the file when a stored file is missing or damaged.
+    """
+    return {beta: _shipped(f"beta_{beta:g}", Decoder()) for beta in BETAS}
+
+
+def shipped_classifier(name):
+    """The classifier behind the tables for "mnist" or "digits": (n, 784) pixels in [0, 1] → (n, 10) logits."""
+    model = mlp(PIXELS, 256, 128, 10)
+    with _folder() as folder:
+        checkpoints.load_into(model, folder / f"classifier_{name}.safetensors")
+    return model.eval()
+
+
+class Decoder(nn.Module):
+    """The decoding half of a VAE."""
+
+    def __init__(self, decoder=None):
+        super().__init__()
+        self.decoder = VAE().decoder if decoder is None else decoder
+
+    def decode(self, z):
+        """(batch, 2) → (batch, 784) pixels in (0, 1)."""
+        return torch.sigmoid(self.decoder(z))
+
+
+def _folder():
+    return resources.as_file(resources.files("vae_helpers").joinpath("weights"))
+
+
+def _shipped(name, model=None):
+    model, shipped = VAE() if model is None else model, ShippedCodes()
+    with _folder() as folder:
         checkpoints.load_into(model, folder / f"{name}.safetensors")
         checkpoints.load_into(shipped, folder / f"{name}_codes.safetensors")
     return Panel(model.eval(), Gaussian(shipped.mean, shipped.scale), shipped.codes, shipped.labels.long())
