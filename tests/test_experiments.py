@@ -81,6 +81,17 @@ def test_a_run_that_does_not_exist(wrong):
         Run(**wrong)
 
 
+def test_a_table_is_read_with_its_names_and_asked_for_rows(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("key,arm,beta,seed,grid nll s1,pixels sha256\na#1,VAE,1.0,0,2.5,ff\nb,fixed noise,0.0,1,,ff\n")
+    table = experiments.read_table(path)
+    assert table["key"][0] == "a#1" and table["seed"].tolist() == [0, 1]
+    assert table["grid nll s1"][0] == 2.5 and math.isnan(table["grid nll s1"][1])
+    assert experiments.where(table, arm="fixed noise", beta=0)["key"].tolist() == ["b"]
+    with pytest.raises(ValueError, match="the table has no row with"):
+        experiments.where(table, arm="VAE", beta=3)
+
+
 @pytest.fixture(scope="module")
 def small():
     data = load_digit_images("digits")

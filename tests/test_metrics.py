@@ -22,6 +22,7 @@ from vae_helpers.metrics import (
     midpoint_confidence,
     mixture_log_likelihood,
     negentropy,
+    prediction,
     rate_parts,
     roughness,
     small_steps,
@@ -311,6 +312,13 @@ def test_mean_error_and_interval_are_those_of_scipy():
     theirs = stats.ttest_1samp(values.double().numpy(), 0).confidence_interval(0.9)
     mean, half = interval(values.tolist(), 0.9)
     assert (mean - half, mean + half) == pytest.approx((theirs.low, theirs.high), rel=1e-5)
+
+
+def test_a_further_value_lies_in_its_prediction_as_often_as_said():
+    draws = torch.randn(4000, 6, generator=torch.Generator().manual_seed(12)) * 3 + 100
+    inside = [abs(new - mean) < half for *old, new in draws.tolist() for mean, half in [prediction(old, 0.9)]]
+    rate, error = mean_and_error(torch.tensor(inside))
+    assert abs(rate - 0.9) < 4 * error
 
 
 def test_energy_distance_is_that_of_scipy_on_a_line_and_0_for_equal_laws():

@@ -143,6 +143,7 @@ def collect(runs, folder):
 def lines_of(entry):
     """What a run's file adds to the tables; of the many short epochs of the digits, every twentieth."""
     row, history = entry["row"], entry["history"]
+    row |= {name: history[name][-1] for name in ("unit 1 kl", "unit 2 kl") if name in history}
     epochs = len(history["loss"])
     every = range(1, epochs + 1) if epochs < 100 else range(20, epochs + 1, 20)
     return {

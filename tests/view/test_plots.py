@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from vae_helpers.latent import Panel, standard_normal
 from vae_helpers.view import plots
 from vae_helpers.view.picture import picture
 from vae_helpers.view.style import SIZES
@@ -82,3 +83,23 @@ def test_planes_put_row_zero_on_top():
     fig = plots.show_planes({"a": (images, (0, 1, 0, 1))}, alt="x")
     drawn = fig.axes[0].images[0]
     assert drawn.get_array()[:28, :28].min() == 1 and drawn.get_extent() == [0, 1, 0, 1] and drawn.origin == "upper"
+
+
+def test_an_interval_that_leaves_zero_out_has_a_filled_dot():
+    fig = plots.show_intervals(
+        {"a": (2.0, 1.0, "b → c"), "d": (-0.5, 1.0)}, xlabel="x", title="t", alt="Two intervals."
+    )
+    ax = fig.axes[0]
+    dots = [container.lines[0] for container in ax.containers]
+    assert [dot.get_markerfacecolor() for dot in dots] == ["#000000", "white"]
+    assert [float(dot.get_xdata()[0]) for dot in dots] == [2.0, -0.5]
+    ends = [container.lines[2][0].get_segments()[0][:, 0].tolist() for container in ax.containers]
+    assert ends == [[1.0, 3.0], [-1.5, 0.5]]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "d"] and ax.texts[0].get_text() == "b → c"
+
+
+def test_the_middle_of_a_panel_fills_the_axes():
+    _, ax = picture("small", alt="Codes.")
+    panel = Panel(None, standard_normal(), standard_normal().sample(500))
+    plots.draw_middle(ax, panel)
+    assert ax.get_xlim() == pytest.approx((-1.96, 1.96), abs=0.01) == ax.get_ylim()

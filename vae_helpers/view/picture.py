@@ -36,7 +36,7 @@ class Picture(Figure):
         self._wipe()
         for ax in self.axes:
             if ax.has_data():
-                ax.autoscale(False)
+                ax.axis(ax.axis())  # settled now, and kept
         self._frame = self._axes_as_they_are()
         self._containers = [len(ax.containers) for ax in self.axes]
         self.draw_without_rendering()

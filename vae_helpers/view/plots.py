@@ -109,6 +109,13 @@ def draw_panel(ax, panel):
     ax.set(xlabel="$z_1$", ylabel="$z_2$")
 
 
+def draw_middle(ax, panel, limit=600):
+    """Codes of a latent.Panel, the few far out left beside the axes: their limits are the panel's outline."""
+    draw_codes(ax, panel.codes, panel.labels, limit)
+    (left, bottom), (right, top) = panel.outline().aminmax(dim=0)
+    ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="$z_1$", ylabel="$z_2$")
+
+
 def show_cursors(panels, points, *, alt):
     """Each latent.Panel with a cursor at its point z, and the image decoded there; panels, points: by title."""
     fig, axes = picture("wide", 1, 2 * len(panels), alt=alt, squeeze=False, width_ratios=[3, 2] * len(panels))

@@ -1,5 +1,6 @@
 """The models that come with the package, and what opens them; `make weights` trains them again."""
 
+import json
 from importlib import resources
 
 import torch
@@ -9,7 +10,7 @@ from vae_helpers import checkpoints
 from vae_helpers.latent import Gaussian, Panel
 from vae_helpers.models import PIXELS, VAE, mlp
 
-BETAS = (0.0, 0.01, 0.1, 0.3, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0)  # of the decoders that come with the package
+BETAS = (0.0, 0.01, 0.1, 0.3, 1.0, 2.0, 3.0, 4.0, 5.0, 8.0)  # of the decoders that come with the package
 CODES = 2000  # test images whose codes come with a model
 
 
@@ -47,6 +48,12 @@ def shipped_classifier(name):
     with _folder() as folder:
         checkpoints.load_into(model, folder / f"classifier_{name}.safetensors")
     return model.eval()
+
+
+def eigenvalues():
+    """(8,) largest eigenvalues of the covariance of MNIST's training images, in squared pixel units, largest first."""
+    with _folder() as folder:
+        return torch.tensor(json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["data"]["eigenvalues"])
 
 
 class Decoder(nn.Module):
