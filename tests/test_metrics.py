@@ -22,6 +22,7 @@ from vae_helpers.metrics import (
     midpoint_confidence,
     mixture_log_likelihood,
     negentropy,
+    neighbour_flips,
     prediction,
     rate_parts,
     roughness,
@@ -186,6 +187,7 @@ def everything(decode, z):
         "coverage": coverage(decode(z[:200]), decode(own.sample(100))).mean(),
         "energy": energy_distance(decode(z[:200]), decode(parts.sample(200))).mean(),
         "flips": flips(classify, decode, z, scale=own.scale, delta=0.1).mean(),
+        "neighbours": neighbour_flips(classify, decode, z, scale=own.scale).mean(),
         "roughness": roughness(decode, z, scale=own.scale).mean(),
         "midpoints": midpoint_confidence(log_probs, decode, z).mean(),
         "negentropy": negentropy(z).mean(),
@@ -241,6 +243,14 @@ def test_flips_happen_as_often_as_a_half_line_says(delta):
     )
     assert abs(rate - math.erf(delta / math.sqrt(2)) / 2) < 4 * error  # half of those within δ of 0 step across
     assert error == pytest.approx((rate * (1 - rate) / 100_000) ** 0.5, rel=0.01)
+
+
+def test_a_neighbour_across_the_border_is_a_flip():
+    z = torch.tensor([[0.0, 0], [1, 0], [3, 0], [0, 50], [1, 50]])  # the scale makes 50 upwards as short as 0.5
+    scale = torch.diag(torch.tensor([1.0, 100.0]))
+    found = neighbour_flips(lambda x: (x[:, 1] > 25).long(), lambda z: z, z, scale=scale, k=1)
+    assert found.tolist() == [1, 1, 0, 1, 1]
+    assert neighbour_flips(lambda x: (x[:, 0] > 2).long(), lambda z: z, z, scale=scale, k=1).tolist() == [0, 0, 1, 0, 0]
 
 
 def test_a_small_step_has_its_length_in_the_units_of_the_codes():

@@ -155,6 +155,17 @@ def flips(classify, decode, z, *, scale, delta, seed=0):
     return (classify(decode(z)) != classify(decode(small_steps(z, scale, delta, seed=seed)))).float()
 
 
+def neighbour_flips(classify, decode, z, *, scale, k=20):
+    """Continuity: 1 where a code and its k-th nearest among z decode to different classes, else 0: (n,).
+
+    Nothing depends on how long a step is, only on ranks. Arguments as in `flips`.
+    """
+    white = torch.linalg.solve_triangular(scale, (z - z.mean(dim=0)).T, upper=False).T
+    neighbour = torch.cdist(white, white).kthvalue(k + 1, dim=1).indices
+    named = classify(decode(z))
+    return (named != named[neighbour]).float()
+
+
 @torch.no_grad()
 def roughness(decode, z, *, scale, h=1e-2):
     """Continuity: ‖J L‖² / tr Var f(z) at each point, J the decoder's Jacobian by central differences: (n,).

@@ -112,7 +112,7 @@ def draw_panel(ax, panel):
 def draw_middle(ax, panel, limit=600):
     """Codes of a latent.Panel, the few far out left beside the axes: their limits are the panel's outline."""
     draw_codes(ax, panel.codes, panel.labels, limit)
-    (left, bottom), (right, top) = panel.outline().aminmax(dim=0)
+    (left, bottom), (right, top) = (ends.tolist() for ends in panel.outline().aminmax(dim=0))
     ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="$z_1$", ylabel="$z_2$")
 
 
