@@ -22,6 +22,7 @@ from vae_helpers.metrics import (
     midpoint_confidence,
     mixture_log_likelihood,
     negentropy,
+    neighbour_change,
     neighbour_flips,
     prediction,
     rate_parts,
@@ -188,6 +189,7 @@ def everything(decode, z):
         "energy": energy_distance(decode(z[:200]), decode(parts.sample(200))).mean(),
         "flips": flips(classify, decode, z, scale=own.scale, delta=0.1).mean(),
         "neighbours": neighbour_flips(classify, decode, z, scale=own.scale).mean(),
+        "neighbour change": neighbour_change(decode, z, scale=own.scale).mean(),
         "roughness": roughness(decode, z, scale=own.scale).mean(),
         "midpoints": midpoint_confidence(log_probs, decode, z).mean(),
         "negentropy": negentropy(z).mean(),
@@ -251,6 +253,14 @@ def test_a_neighbour_across_the_border_is_a_flip():
     found = neighbour_flips(lambda x: (x[:, 1] > 25).long(), lambda z: z, z, scale=scale, k=1)
     assert found.tolist() == [1, 1, 0, 1, 1]
     assert neighbour_flips(lambda x: (x[:, 0] > 2).long(), lambda z: z, z, scale=scale, k=1).tolist() == [0, 0, 1, 0, 0]
+
+
+def test_neighbours_change_as_little_as_a_line_says_and_as_much_as_strangers():
+    z = torch.arange(200.0)[:, None]
+    found = neighbour_change(lambda z: 3 * z, z, scale=torch.eye(1), k=4)  # two places on, but at the ends
+    assert found[50] == pytest.approx(2**2 / (2 * z.var().item()))
+    noise = torch.randn(200, 50, generator=torch.Generator().manual_seed(13))
+    assert neighbour_change(lambda z: noise, z, scale=torch.eye(1)).mean() == pytest.approx(1, abs=0.05)
 
 
 def test_a_small_step_has_its_length_in_the_units_of_the_codes():

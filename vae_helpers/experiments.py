@@ -216,6 +216,7 @@ def pictures(model, x, regions, own, classifier, seed):
                 classes, model.decode, z, scale=own.scale, delta=step, seed=seed
             )
     row["flips neighbour"] = metrics.neighbour_flips(classes, model.decode, regions["s4"], scale=own.scale)
+    row["change neighbour"] = metrics.neighbour_change(model.decode, regions["s4"], scale=own.scale)
     return {name: value.mean().item() for name, value in row.items()}
 
 

@@ -155,15 +155,28 @@ def flips(classify, decode, z, *, scale, delta, seed=0):
     return (classify(decode(z)) != classify(decode(small_steps(z, scale, delta, seed=seed)))).float()
 
 
-def neighbour_flips(classify, decode, z, *, scale, k=20):
-    """Continuity: 1 where a code and its k-th nearest among z decode to different classes, else 0: (n,).
+def neighbours(z, *, scale, k=20):
+    """The k-th nearest among the codes z, for each of them, as (n,) indices: a step whose length the codes decide.
 
-    Nothing depends on how long a step is, only on ranks. Arguments as in `flips`.
+    z, scale: as in `small_steps`.
     """
     white = torch.linalg.solve_triangular(scale, (z - z.mean(dim=0)).T, upper=False).T
-    neighbour = torch.cdist(white, white).kthvalue(k + 1, dim=1).indices
+    return torch.cdist(white, white).kthvalue(k + 1, dim=1).indices
+
+
+@torch.no_grad()
+def neighbour_flips(classify, decode, z, *, scale, k=20):
+    """Continuity by ranks: 1 where a code and its k-th nearest decode to different classes, else 0: (n,)."""
     named = classify(decode(z))
-    return (named != named[neighbour]).float()
+    return (named != named[neighbours(z, scale=scale, k=k)]).float()
+
+
+@torch.no_grad()
+def neighbour_change(decode, z, *, scale, k=20):
+    """Continuity by ranks: ‖f(z) − f(k-th nearest)‖² / 2 tr Var f: (n,). Its mean is 1 where codes say nothing."""
+    x = decode(z)
+    change = (x - x[neighbours(z, scale=scale, k=k)]).square().sum(dim=-1)
+    return change / (2 * x.var(dim=0).sum())
 
 
 @torch.no_grad()

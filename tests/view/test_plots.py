@@ -99,7 +99,8 @@ def test_an_interval_that_leaves_zero_out_has_a_filled_dot():
 
 
 def test_the_middle_of_a_panel_fills_the_axes():
-    _, ax = picture("small", alt="Codes.")
     panel = Panel(None, standard_normal(), standard_normal().sample(500))
-    plots.draw_middle(ax, panel)
+    fig = plots.show_middles({"a": panel, "b": panel}, images=True, alt="Two maps, each with a place for images.")
+    assert len(fig.axes) == 4 and [ax.get_title() for ax in fig.axes] == ["a", "", "b", ""]
+    ax = fig.axes[2]
     assert ax.get_xlim() == pytest.approx((-1.96, 1.96), abs=0.01) == ax.get_ylim()

@@ -109,11 +109,18 @@ def draw_panel(ax, panel):
     ax.set(xlabel="$z_1$", ylabel="$z_2$")
 
 
-def draw_middle(ax, panel, limit=600):
-    """Codes of a latent.Panel, the few far out left beside the axes: their limits are the panel's outline."""
-    draw_codes(ax, panel.codes, panel.labels, limit)
-    (left, bottom), (right, top) = (ends.tolist() for ends in panel.outline().aminmax(dim=0))
-    ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="$z_1$", ylabel="$z_2$")
+def show_middles(panels, *, alt, labels=True, images=False):
+    """Codes of each latent.Panel as digits, or as dots; its axes end at its outline, so the few far out are not seen.
+
+    images: leave an empty axes beside each map, for what is decoded from it.
+    """
+    fig, axes = picture("wide", 1, len(panels) * (1 + images), alt=alt, squeeze=False)
+    fig.set_figheight(2.6 if images else 3.9)
+    for ax, (title, panel) in zip(axes[0, :: 1 + images], panels.items(), strict=True):
+        draw_codes(ax, panel.codes, panel.labels if labels else None, limit=600)
+        (left, bottom), (right, top) = (ends.tolist() for ends in panel.outline().aminmax(dim=0))
+        ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="$z_1$", ylabel="$z_2$", title=title, box_aspect=1)
+    return fig
 
 
 def show_cursors(panels, points, *, alt):

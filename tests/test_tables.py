@@ -1,0 +1,64 @@
+"""The stored tables: complete, each row once, and a row trained again lies where the others of its kind say."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sweep
+import torch
+
+from vae_helpers import experiments, metrics
+from vae_helpers.data import load_digit_images
+from vae_helpers.experiments import Run, where
+from vae_helpers.weights import BETAS, shipped_classifier, shipped_sweep
+
+FOLDER = Path(__file__).parents[1] / "notebooks" / "results"
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return experiments.read_table(FOLDER / "runs.csv")
+
+
+def test_each_planned_run_has_one_row_and_a_history(runs):
+    keys = [run.key for run in sweep.planned()]
+    assert runs["key"].tolist() == keys
+    history = experiments.read_table(FOLDER / "history.csv")
+    assert list(dict.fromkeys(history["key"].tolist())) == keys
+    for run in sweep.planned():
+        epochs = where(history, key=run.key)["epoch"].tolist()
+        assert epochs == (list(range(1, 16)) if run.data == "mnist" else list(range(20, 401, 20)))
+
+
+def test_only_what_an_arm_lacks_is_missing(runs):
+    for row in runs:
+        missing = {name for name in runs.dtype.names if runs.dtype[name].kind == "f" and np.isnan(row[name])}
+        parts = {"kl", "information", "aggregate kl"} if experiments.ARMS[row["arm"]][0] != "learned" else set()
+        assert missing == parts | {f"train {name}" for name in parts}, row["key"]
+
+
+@pytest.mark.parametrize("columns", [("recon", "kl", "information", "coverage s1", "roughness s2", "grid nll s1")])
+def test_a_row_trained_again_with_other_threads_lies_within_the_interval_of_the_others(runs, columns):
+    threads = torch.get_num_threads()
+    stored = where(runs, data="digits", likelihood="gaussian", arm="VAE", beta=1)
+    assert set(stored["threads"].tolist()) == {1}
+    try:
+        torch.set_num_threads(2)
+        run, data = Run("VAE", "gaussian", 1.0, 0, "digits"), load_digit_images("digits")
+        row = experiments.measure(run, experiments.trained(run, data)[0], data, shipped_classifier("digits"))
+    finally:
+        torch.set_num_threads(threads)
+    for name in columns:
+        mean, half = metrics.prediction(stored[name][1:])  # without the row itself
+        assert abs(row[name] - mean) < half, name
+
+
+def test_the_shipped_decoders_are_those_of_the_table(runs):
+    for beta, panel in shipped_sweep().items():
+        row = where(runs, data="mnist", likelihood="gaussian", arm="VAE", beta=beta)[0]
+        assert row["seed"] == 0
+        spread = panel.codes.std(dim=0).mean().item()  # of other test images, and without the noise
+        assert spread == pytest.approx(row["spread"], rel=0.15, abs=0.01)
+        own = metrics.gauge(panel.gaussian)
+        assert own == pytest.approx(row["gauge"], rel=0.01, abs=1e-3)
+    assert tuple(shipped_sweep()) == BETAS
