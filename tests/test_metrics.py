@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.distributions import Categorical, Independent, MixtureSameFamily, MultivariateNormal, Normal, kl_divergence
@@ -330,8 +331,11 @@ def test_mean_error_and_interval_are_those_of_scipy():
     mean, error = mean_and_error(values)
     assert mean == pytest.approx(values.mean().item()) and error == pytest.approx(stats.sem(values.numpy()), rel=1e-5)
     theirs = stats.ttest_1samp(values.double().numpy(), 0).confidence_interval(0.9)
-    mean, half = interval(values.tolist(), 0.9)
-    assert (mean - half, mean + half) == pytest.approx((theirs.low, theirs.high), rel=1e-5)
+    column = np.zeros(10, dtype=[("key", "S3"), ("value", float)])["value"]  # of a table, with odd strides
+    column[:] = values
+    for given in (values, values.tolist(), column):
+        mean, half = interval(given, 0.9)
+        assert (mean - half, mean + half) == pytest.approx((theirs.low, theirs.high), rel=1e-5)
 
 
 def test_a_further_value_lies_in_its_prediction_as_often_as_said():

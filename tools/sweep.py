@@ -26,25 +26,23 @@ from vae_helpers.models import PIXELS, VAE, mlp
 from vae_helpers.whole_files import write_whole
 
 RESULTS = Path(__file__).resolve().parents[1] / "notebooks" / "results"
-COMPARED = [(arm, 0.0) for arm in ("autoencoder", "fixed noise", "VAE")]
-COMPARED += [(arm, 1.0) for arm in ("VAE", "place only", "noise only", "no entropy")]
-BETAS = {  # the predicted thresholds are 7.5 and 10.2 for squared error, 33 for cross-entropy
-    "gaussian": (0.0, 0.01, 0.1, 0.3, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 8.0, 9.5, 11.0),
-    "bernoulli": (0.0, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 36.0),
-}
+PAIR = [("VAE", 0.0), ("VAE", 1.0)]
+OTHERS = [("autoencoder", 0.0), ("fixed noise", 0.0)]
+PARTS = [("place only", 1.0), ("noise only", 1.0), ("no entropy", 1.0)]
+BETAS = (0.0, 0.01, 0.1, 0.3, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 8.0, 9.5, 11.0)  # predicted thresholds: 7.5 and 10.2
 RESCUES = [("warm-up", 5.0), ("cyclical", 5.0), ("free bits", 5.0), ("warm-up", 8.0)]  # where units of plain runs die
+DIVERGES = Run("no entropy", beta=1.0, seed=4)  # its σ² overflows for some image in epoch 11
 TRIES = 3
 
 
 def planned():
     """Every run of the tables, each once."""
-    runs = [Run(arm, "gaussian", beta, seed) for seed in range(10) for arm, beta in COMPARED]
-    runs += [Run(arm, "gaussian", beta, seed, "digits") for seed in range(10) for arm, beta in COMPARED[2:4]]
-    runs += [Run("VAE", "gaussian", beta, seed) for seed in range(5) for beta in BETAS["gaussian"]]
-    runs += [Run(arm, "gaussian", beta, seed) for seed in range(5) for arm, beta in RESCUES]
-    runs += [Run(arm, "bernoulli", beta, seed) for seed in range(10) for arm, beta in COMPARED]
-    runs += [Run("VAE", "bernoulli", beta, seed) for seed in range(5) for beta in BETAS["bernoulli"]]
-    return list(dict.fromkeys(runs))
+    runs = [Run(arm, "gaussian", beta, seed) for seed in range(10) for arm, beta in PAIR + OTHERS]
+    runs += [Run(arm, "gaussian", beta, seed, "digits") for seed in range(10) for arm, beta in PAIR]
+    runs += [Run(arm, "bernoulli", beta, seed) for seed in range(10) for arm, beta in PAIR]
+    runs += [Run("VAE", "gaussian", beta, seed) for seed in range(5) for beta in BETAS]
+    runs += [Run(arm, "gaussian", beta, seed) for seed in range(5) for arm, beta in PARTS + RESCUES]
+    return [run for run in dict.fromkeys(runs) if run != DIVERGES]
 
 
 def work(run, classifier):

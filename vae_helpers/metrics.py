@@ -6,6 +6,7 @@ map and the decoder undoes it; a test holds them to it. `mean_and_error` gives t
 
 import math
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -104,7 +105,7 @@ def interval(values, confidence=0.95):
     """Mean of independent values and the half-width of Student's t interval around it, two-sided."""
     from scipy import stats
 
-    mean, error = mean_and_error(torch.as_tensor(values))
+    mean, error = mean_and_error(torch.from_numpy(np.array(values, dtype=np.float64)))
     return mean, error * stats.t.ppf(0.5 + confidence / 2, len(values) - 1)
 
 

@@ -104,3 +104,13 @@ def test_the_middle_of_a_panel_fills_the_axes():
     assert len(fig.axes) == 4 and [ax.get_title() for ax in fig.axes] == ["a", "", "b", ""]
     ax = fig.axes[2]
     assert ax.get_xlim() == pytest.approx((-1.96, 1.96), abs=0.01) == ax.get_ylim()
+
+
+def test_names_of_curves_that_end_together_do_not_cover_each_other():
+    curves = {"a": ([0, 1], [0, 5]), "b": ([0, 1], [3, 5]), "c": ([0, 1], [9, 0])}
+    fig = plots.show_curves(curves, xlabel="x", ylabel="y", title="t", alt="Three curves, two of which end together.")
+    a, b, c = fig.axes[0].texts
+    assert [text.get_text() for text in (a, b, c)] == ["c", "a", "b"]
+    fig.draw_without_rendering()
+    boxes = sorted((text.get_window_extent() for text in (a, b, c)), key=lambda box: box.y0)
+    assert boxes[0].y1 < boxes[1].y0 and boxes[1].y1 <= boxes[2].y0 + 1

@@ -197,12 +197,20 @@ def show_curves(curves, *, xlabel, ylabel, title, alt, log=False):
     curves: {name: (x, y)} or {name: (x, y, role)}; role picks a colour by meaning: data, recon, kl, prior, total.
     """
     fig, ax = picture("wide", alt=alt)
-    styles = ["-", "--", "-.", ":"]
+    styles, ends = ["-", "--", "-.", ":"], {}
     for i, (name, (x, y, *role)) in enumerate(curves.items()):
         color = COLORS[role[0]] if role else f"C{i}"
         ax.plot(x, y, styles[i % 4], color=color)
-        ax.annotate(name, (x[-1], y[-1]), xytext=(5, 0), textcoords="offset points", color=color, va="center")
+        ends[name] = (x[-1], y[-1], color)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title, yscale="log" if log else "linear")
+    ax.axis()  # matplotlib finds the limits when somebody asks
+    heights = {name: ax.transData.transform(end[:2])[1] * 72 / fig.dpi for name, end in ends.items()}  # points
+    free = -np.inf
+    for name in sorted(heights, key=heights.get):
+        free = max(heights[name], free + 12)  # so that no name covers the one beneath
+        *end, color = ends[name]
+        shift = (5, free - heights[name])
+        ax.annotate(name, end, xytext=shift, textcoords="offset points", color=color, va="center")
     return fig
 
 
