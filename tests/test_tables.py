@@ -10,7 +10,7 @@ import torch
 from vae_helpers import experiments, metrics
 from vae_helpers.data import load_digit_images
 from vae_helpers.experiments import Run, where
-from vae_helpers.weights import BETAS, shipped_classifier, shipped_sweep
+from vae_helpers.weights import eigenvalues, shipped_classifier, shipped_sweep
 
 FOLDER = Path(__file__).parents[1] / "notebooks" / "results"
 
@@ -67,4 +67,8 @@ def test_the_shipped_decoders_are_those_of_the_table(runs):
         assert spread == pytest.approx(row["spread"], rel=0.15, abs=0.01)
         own = metrics.gauge(panel.gaussian)
         assert own == pytest.approx(row["gauge"], rel=0.01, abs=1e-3)
-    assert tuple(shipped_sweep()) == BETAS
+    assert list(shipped_sweep()) == [0, 0.01, 0.1, 0.3, 1, 2, 3, 4, 5, 8]
+
+
+def test_the_eigenvalues_are_those_of_mnist():
+    assert eigenvalues()[:5].tolist() == pytest.approx([5.117, 3.741, 3.253, 2.842, 2.567], abs=1e-3)

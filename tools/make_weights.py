@@ -1,7 +1,7 @@
 """Train the models that come with the package, on MNIST, all from seed 0, and write them into vae_helpers/weights.
 
 The pair of chapter 00, without and with the KL term; the decoders of chapter 08, one for each β; and the classifiers
-behind the tables. Of the last two, what `make sweep` has left in notebooks/results/runs is taken over. With each VAE go
+behind the tables. What `make sweep` has left in notebooks/results/runs is taken over. With each VAE go
 the codes of 2,000 test images with labels and the Gaussian fitted to all training codes, and with each kind a JSON with
 recipe and numbers. All weights are in half precision.
 """
@@ -19,8 +19,7 @@ from vae_helpers.data.images import EPOCHS
 from vae_helpers.latent import fit_gaussian
 from vae_helpers.losses import kl_to_standard_normal, squared_error
 from vae_helpers.models import HIDDEN, VAE, reparameterize, seeded
-from vae_helpers.training import fit
-from vae_helpers.weights import BETAS, CODES, Decoder, ShippedCodes
+from vae_helpers.weights import CODES, SWEPT, Decoder, ShippedCodes
 
 FOLDER = Path(__file__).parents[1] / "vae_helpers" / "weights"
 SEED = 0
@@ -28,47 +27,33 @@ PAIR = {"without_kl": 0.0, "with_kl": 1.0}
 
 
 def main():
-    data = load_digit_images("mnist")
-    for name, beta in PAIR.items():
-        model = train(data, beta)
-        numbers = evaluate(model, data.test.x)
-        write(name, beta, model, data, numbers)
-        print(f"{name}: squared error {numbers['squared_error']:.2f}, KL {numbers['kl_nats']:.2f} nats on test images")
-    write_sweep(data)
-
-
-def write_sweep(data):
-    """Decoders over β, and the classifiers."""
-    report, runs = {}, sweep.RESULTS / "runs"
+    data, runs = load_digit_images("mnist"), sweep.RESULTS / "runs"
     runs.mkdir(parents=True, exist_ok=True)
-    for beta in BETAS:
-        run, model = experiments.Run(beta=beta, seed=SEED), VAE()
-        if (stored := runs / f"{run.key}.safetensors").exists():
-            checkpoints.load_into(model, stored)
-        else:
-            model = experiments.trained(run, data)[0].half().float()
-        report[f"{beta:g}"] = evaluate(model.eval(), data.test.x)
-        about = {"beta": beta, "seed": SEED}
-        checkpoints.save(Decoder(model.decoder), FOLDER / f"beta_{beta:g}.safetensors", about, half=True)
-        write_codes(f"beta_{beta:g}", model, data)
+    for name, beta in PAIR.items():
+        model = model_of(beta, data, runs)
+        save(model, name, beta, model, data)
+        write_report(name, {"recipe": recipe(beta), "test": evaluate(model, data.test.x), "data": about_data(data)})
+    tests = {}
+    for beta in SWEPT:
+        model = model_of(beta, data, runs)
+        save(Decoder(model.decoder), f"beta_{beta:g}", beta, model, data)
+        tests[f"{beta:g}"] = evaluate(model, data.test.x)
+    spectrum = torch.linalg.eigvalsh(torch.cov(data.train.x.double().T, correction=0)).flip(0)[:8].tolist()
+    report = {"recipe": recipe(SWEPT), "test": tests, "data": about_data(data), "eigenvalues": spectrum}
+    write_report("sweep", report)
     for name in ("mnist", "digits"):
         about = {"data": name}
         checkpoints.save(sweep.classifier_of(name, runs), FOLDER / f"classifier_{name}.safetensors", about, half=True)
-    write_report("sweep", {"recipe": recipe(BETAS), "test": report, "data": about_data(data)})
 
 
-def train(data, beta):
-    """A VAE trained by squared error + beta · KL; its weights are then rounded to half precision, as stored."""
-
-    def loss_fn(model, x):
-        mu, logvar = model.encode(x)
-        recon = squared_error(x, model.decode(reparameterize(mu, logvar)))
-        kl = kl_to_standard_normal(mu, logvar)
-        return {"loss": (recon + beta * kl).mean(), "recon": recon.mean(), "kl": kl.mean()}
-
-    model = VAE(seed=SEED, mean=data.train.x.mean(dim=0))
-    fit(model, data.train.x, loss_fn, epochs=data.epochs, seed=SEED)
-    return model.half().float().eval()
+def model_of(beta, data, runs):
+    """The VAE of one β, rounded to half precision, as stored: that of the sweep where it is there, else trained."""
+    run, model = experiments.Run(beta=beta, seed=SEED), VAE()
+    if (stored := runs / f"{run.key}.safetensors").exists():
+        checkpoints.load_into(model, stored)
+    else:
+        model = experiments.trained(run, data)[0].half().float()
+    return model.eval()
 
 
 @torch.no_grad()
@@ -85,19 +70,12 @@ def evaluate(model, x):
 
 
 @torch.no_grad()
-def write(name, beta, model, data, numbers):
-    """The three files of one model."""
-    checkpoints.save(model, FOLDER / f"{name}.safetensors", {"beta": beta, "seed": SEED}, half=True)
-    write_codes(name, model, data)
-    write_report(name, {"recipe": recipe(beta), "test": numbers, "data": about_data(data)})
-
-
-@torch.no_grad()
-def write_codes(name, model, data):
-    """What a Panel needs besides its model."""
+def save(stored, name, beta, model, data):
+    """What is stored of a model, and what a Panel needs besides."""
     codes = model.encode(data.test.x[:CODES])[0]
     gaussian = fit_gaussian(*model.encode(data.train.x))
     shipped = ShippedCodes(gaussian.mean, gaussian.scale, codes, data.test.y[:CODES].to(torch.uint8))
+    checkpoints.save(stored, FOLDER / f"{name}.safetensors", {"beta": beta, "seed": SEED}, half=True)
     checkpoints.save(shipped, FOLDER / f"{name}_codes.safetensors", {"of": f"{CODES} MNIST test images"})
 
 
@@ -113,11 +91,9 @@ def recipe(beta):
 
 
 def about_data(data):
-    """Name, proof, and the eigenvalues of the covariance of the training pixels, in squared pixel units."""
-    x = data.train.x.double()
-    values = torch.linalg.eigvalsh(torch.cov(x.T, correction=0)).flip(0)[:8].tolist()
+    """Name and proof."""
     proof = {"train_pixels_sha256": experiments.pixel_hash(data.train.x), "test_images": len(data.test.x)}
-    return {"name": data.name, **proof, "eigenvalues": values}
+    return {"name": data.name} | proof
 
 
 def write_report(name, report):

@@ -230,6 +230,15 @@ def _log_normal(z, mu, logvar):
     return -0.5 * ((z - mu).square() / logvar.exp() + logvar + math.log(2 * math.pi)).sum(dim=-1)
 
 
+def log_aggregate(z, mu, logvar):
+    """log q(z) = log (1/n) Σ N(z; μᵢ, σᵢ²), the density of the aggregate posterior, at each z: (m,).
+
+    z: (m, d); mu, logvar: (n, d).
+    """
+    rows = [_log_normal(some[:, None], mu, logvar).logsumexp(dim=1) for some in z.split(200)]
+    return torch.cat(rows) - math.log(len(mu))
+
+
 def rate_parts(mu, logvar, *, seed=0):
     """Mechanism: one draw z per image, log q(z|x) − log q(z) and log q(z) − log p(z); their sum averages to the rate.
 
@@ -240,7 +249,5 @@ def rate_parts(mu, logvar, *, seed=0):
     mu, logvar = mu.double(), logvar.double()
     eps = torch.randn(mu.shape, generator=torch.Generator().manual_seed(seed), dtype=mu.dtype)
     z = mu + (0.5 * logvar).exp() * eps
-    rows = [_log_normal(some[:, None], mu, logvar).logsumexp(dim=1) for some in z.split(200)]
-    log_aggregate = torch.cat(rows) - math.log(len(mu))
-    log_prior = _log_normal(z, torch.zeros_like(z), torch.zeros_like(z))
-    return _log_normal(z, mu, logvar) - log_aggregate, log_aggregate - log_prior
+    log_q, log_prior = log_aggregate(z, mu, logvar), _log_normal(z, torch.zeros_like(z), torch.zeros_like(z))
+    return _log_normal(z, mu, logvar) - log_q, log_q - log_prior

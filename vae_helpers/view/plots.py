@@ -214,17 +214,17 @@ def show_curves(curves, *, xlabel, ylabel, title, alt, log=False):
     return fig
 
 
-def show_intervals(rows, *, xlabel, title, alt, groups=None):
+def show_intervals(rows, *, xlabel, title, alt):
     """Estimates with their intervals, one row each from the top, beside a line at zero.
 
-    rows: {label: (estimate, half-width)} or {label: (estimate, half-width, words at the right end)}; groups: {label:
-    role}, a colour by meaning as in show_curves. An interval that leaves zero out has a filled dot.
+    rows: {label: (estimate, half-width)} or {label: (estimate, half-width, words at the right end)}. An interval that
+    leaves zero out has a filled dot.
     """
     fig, ax = picture("wide", alt=alt)
     fig.set_figheight(0.9 + 0.31 * len(rows))
     ax.axvline(0, color="0.3", lw=1)
-    for y, (label, (mean, half, *words)) in enumerate(rows.items()):
-        color = COLORS[(groups or {}).get(label, "data")]
+    for y, (mean, half, *words) in enumerate(rows.values()):
+        color = COLORS["data"]
         sign = {"markerfacecolor": color if abs(mean) > half else "white", "capsize": 3}
         ax.errorbar(mean, y, xerr=half, fmt="o", color=color, **sign)
         ax.annotate("".join(words), (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=9)

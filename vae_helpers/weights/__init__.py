@@ -10,7 +10,7 @@ from vae_helpers import checkpoints
 from vae_helpers.latent import Gaussian, Panel
 from vae_helpers.models import PIXELS, VAE, mlp
 
-BETAS = (0.0, 0.01, 0.1, 0.3, 1.0, 2.0, 3.0, 4.0, 5.0, 8.0)  # of the decoders that come with the package
+SWEPT = (0.01, 0.1, 0.3, 2.0, 3.0, 4.0, 5.0, 8.0)  # β of the decoders that come with the package beside the pair
 CODES = 2000  # test images whose codes come with a model
 
 
@@ -35,11 +35,13 @@ def shipped_pair():
 
 
 def shipped_sweep():
-    """{β: Panel} for the β of BETAS: squared error + β · KL on MNIST, seed 0; their models can only decode.
+    """{β: Panel} in the order of β: the pair at 0 and 1, and between and beyond it models that can only decode.
 
     Raises FileNotFoundError or ValueError that names the file when a stored file is missing or damaged.
     """
-    return {beta: _shipped(f"beta_{beta:g}", Decoder()) for beta in BETAS}
+    pair = dict(zip((0.0, 1.0), shipped_pair().values(), strict=True))
+    others = {beta: _shipped(f"beta_{beta:g}", Decoder()) for beta in SWEPT}
+    return dict(sorted((pair | others).items()))
 
 
 def shipped_classifier(name):
@@ -53,7 +55,7 @@ def shipped_classifier(name):
 def eigenvalues():
     """(8,) largest eigenvalues of the covariance of MNIST's training images, in squared pixel units, largest first."""
     with _folder() as folder:
-        return torch.tensor(json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["data"]["eigenvalues"])
+        return torch.tensor(json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["eigenvalues"])
 
 
 class Decoder(nn.Module):
