@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch.distributions import ContinuousBernoulli
 
-from vae_helpers.losses import bernoulli_nll, continuous_bernoulli_nll, effective_beta
+from vae_helpers.losses import (
+    bernoulli_nll,
+    continuous_bernoulli_nll,
+    decoder_deviation,
+    effective_beta,
+    gaussian_nll,
+    squared_error,
+)
 
 
 def test_continuous_bernoulli_matches_torch_distributions():
@@ -29,6 +36,12 @@ def test_continuous_bernoulli_integrates_to_one_and_stays_finite(logit):
     assert density.mean().item() == pytest.approx(1, abs=2e-3)
 
 
+def test_continuous_bernoulli_series_meets_the_quotient():
+    logits = torch.tensor([[0.09], [-0.0999]], dtype=torch.float64)
+    log_c = bernoulli_nll(logits * 0, logits) - continuous_bernoulli_nll(logits * 0, logits)
+    torch.testing.assert_close(log_c, (logits / torch.tanh(logits / 2)).log().squeeze(1), rtol=0, atol=1e-9)
+
+
 def test_continuous_bernoulli_gradient_through_both_branches():
     x = torch.rand(9, 1, dtype=torch.float64)
     logits = torch.tensor([[0.0], [1e-6], [0.05], [-0.09], [0.11], [-0.11], [2.0], [-9.0], [30.0]], dtype=torch.float64)
@@ -49,15 +62,21 @@ def test_continuous_bernoulli_adds_log_two_per_pixel_at_most_at_grey():
     assert (continuous_bernoulli_nll(x, logits) <= bernoulli_nll(x, logits) - 10 * math.log(2) + 1e-5).all()
 
 
-@pytest.mark.parametrize(
-    ("recon", "kl", "likelihood", "expected"),
-    [(0.5, 1, "gaussian", 1), (1, 1, "gaussian", 0.5), (1 / 784, 1, "gaussian", 392), (1, 0.5, "bernoulli", 0.5)],
-)
-def test_effective_beta(recon, kl, likelihood, expected):
-    assert effective_beta(recon, kl, likelihood=likelihood) == pytest.approx(expected)
+@pytest.mark.parametrize(("recon", "kl", "expected"), [(0.5, 1, 2), (1, 1, 1), (1 / 784, 1, 784), (1, 0.5, 0.5)])
+def test_effective_beta(recon, kl, expected):
+    assert effective_beta(recon, kl) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("recon", "likelihood"), [(0, "gaussian"), (-1, "bernoulli"), (1, "poisson")])
-def test_effective_beta_names_what_is_wrong(recon, likelihood):
-    with pytest.raises(ValueError, match="recon_weight > 0"):
-        effective_beta(recon, 1, likelihood=likelihood)
+@pytest.mark.parametrize(("recon", "kl"), [(1, 1), (0.5, 1), (1 / 784, 1), (2000 / 3072, 0.3)])
+def test_decoder_deviation_makes_the_loss_an_elbo(recon, kl):
+    x, *guesses = torch.rand(3, 1, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    coded = [recon * squared_error(x, guess) for guess in guesses]
+    nats = [gaussian_nll(x, guess, decoder_deviation(recon, kl) ** 2) for guess in guesses]
+    torch.testing.assert_close((coded[0] - coded[1]) / kl, nats[0] - nats[1])
+
+
+@pytest.mark.parametrize("function", [effective_beta, decoder_deviation])
+@pytest.mark.parametrize("recon", [0, -1, math.nan])
+def test_a_weight_that_is_not_positive_is_named(function, recon):
+    with pytest.raises(ValueError, match="recon_weight must be above 0"):
+        function(recon, 1)

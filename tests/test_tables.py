@@ -10,7 +10,7 @@ import torch
 from vae_helpers import experiments, metrics
 from vae_helpers.data import load_digit_images
 from vae_helpers.experiments import Run, where
-from vae_helpers.weights import eigenvalues, shipped_classifier, shipped_sweep
+from vae_helpers.weights import shipped_classifier, shipped_sweep, thresholds
 
 FOLDER = Path(__file__).parents[1] / "notebooks" / "results"
 
@@ -70,5 +70,7 @@ def test_the_shipped_decoders_are_those_of_the_table(runs):
     assert list(shipped_sweep()) == [0, 0.01, 0.1, 0.3, 1, 2, 3, 4, 5, 8]
 
 
-def test_the_eigenvalues_are_those_of_mnist():
-    assert eigenvalues()[:5].tolist() == pytest.approx([5.117, 3.741, 3.253, 2.842, 2.567], abs=1e-3)
+def test_the_thresholds_are_those_of_mnist():
+    eigenvalues = [5.117, 3.741, 3.253, 2.842, 2.567]
+    assert (thresholds("gaussian")[:5] / 2).tolist() == pytest.approx(eigenvalues, abs=1e-3)
+    assert thresholds("bernoulli")[0] == pytest.approx(32.23, abs=0.01)  # chapter 03 tries a step 5 % to either side

@@ -38,8 +38,7 @@ def main():
         model = model_of(beta, data, runs)
         save(Decoder(model.decoder), f"beta_{beta:g}", beta, model, data)
         tests[f"{beta:g}"] = evaluate(model, data.test.x)
-    spectrum = torch.linalg.eigvalsh(torch.cov(data.train.x.double().T, correction=0)).flip(0)[:8].tolist()
-    report = {"recipe": recipe(SWEPT), "test": tests, "data": about_data(data), "eigenvalues": spectrum}
+    report = {"recipe": recipe(SWEPT), "test": tests, "data": about_data(data), "thresholds": thresholds(data.train.x)}
     write_report("sweep", report)
     for name in ("mnist", "digits"):
         about = {"data": name}
@@ -72,9 +71,9 @@ def evaluate(model, x):
 @torch.no_grad()
 def save(stored, name, beta, model, data):
     """What is stored of a model, and what a Panel needs besides."""
-    codes = model.encode(data.test.x[:CODES])[0]
-    gaussian = fit_gaussian(*model.encode(data.train.x))
-    shipped = ShippedCodes(gaussian.mean, gaussian.scale, codes, data.test.y[:CODES].to(torch.uint8))
+    rows = experiments.chosen(torch.arange(len(data.test.x)))[:CODES]
+    codes, gaussian = model.encode(data.test.x[rows])[0], fit_gaussian(*model.encode(data.train.x))
+    shipped = ShippedCodes(gaussian.mean, gaussian.scale, codes, data.test.y[rows].to(torch.uint8))
     checkpoints.save(stored, FOLDER / f"{name}.safetensors", {"beta": beta, "seed": SEED}, half=True)
     checkpoints.save(shipped, FOLDER / f"{name}_codes.safetensors", {"of": f"{CODES} MNIST test images"})
 
@@ -88,6 +87,15 @@ def recipe(beta):
         "fit": {"epochs": EPOCHS["mnist"], "seed": SEED, "else": "the defaults of vae_helpers.training.fit"},
         "stored": "half precision; all numbers here were measured after the rounding",
     }
+
+
+def thresholds(x):
+    """The β at which the linear units die, largest first, by likelihood: pixel covariance in units of the curvature."""
+    x = x[:, x.mean(dim=0) > 0].double()
+    mean, covariance = x.mean(dim=0), torch.cov(x.T, correction=0)
+    root = (mean * (1 - mean)).sqrt()
+    scaled = {"gaussian": 2 * covariance, "bernoulli": covariance / (root[:, None] * root)}
+    return {name: torch.linalg.eigvalsh(values).flip(0)[:8].tolist() for name, values in scaled.items()}
 
 
 def about_data(data):

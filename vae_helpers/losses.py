@@ -21,7 +21,8 @@ def gaussian_nll(x, x_hat, variance=0.5):
     Returns (batch,) nats: a density on R^D, so it may be negative.
     """
     variance = torch.as_tensor(variance, dtype=x.dtype)
-    return squared_error(x, x_hat) / (2 * variance) + x.shape[-1] / 2 * torch.log(2 * math.pi * variance)
+    constant = x.shape[-1] / 2 * torch.log(2 * math.pi * variance)
+    return squared_error(x, x_hat) / (2 * variance) + constant
 
 
 def bernoulli_nll(x, logits):
@@ -53,12 +54,20 @@ def continuous_bernoulli_nll(x, logits):
     return bernoulli_nll(x, logits) - log_c.sum(dim=-1)
 
 
-def effective_beta(recon_weight, kl_weight, *, likelihood="gaussian"):
-    """The β that a coded loss amounts to: b / (2a) for a·SSE + b·KL, b / a for a·BCE + b·KL, sums per image.
+def effective_beta(recon_weight, kl_weight):
+    """β = b / a of a coded loss a·R + b·KL, both terms summed per image, R the squared error or the cross-entropy.
 
-    A mean over 784 pixels is a = 1/784, a mean over d latent dimensions b = 1/d. likelihood: "gaussian" (squared
-    error; β is then also the decoder variance σx²) or "bernoulli" (cross-entropy). Raises ValueError otherwise.
+    A mean over 784 pixels is a = 1/784, a mean over d latent dimensions b = 1/d. With squared error the likelihood that
+    β refers to is the Gaussian with σx² = ½, so that SSE + KL has β = 1. Raises ValueError unless recon_weight > 0.
     """
-    if likelihood not in ("gaussian", "bernoulli") or not recon_weight > 0:
-        raise ValueError(f"need recon_weight > 0, gaussian or bernoulli; got {recon_weight!r}, {likelihood!r}.")
-    return kl_weight / (2 * recon_weight if likelihood == "gaussian" else recon_weight)
+    if not recon_weight > 0:
+        raise ValueError(f"recon_weight must be above 0, got {recon_weight!r}.")
+    return kl_weight / recon_weight
+
+
+def decoder_deviation(recon_weight, kl_weight):
+    """σx = √(b / 2a): a·SSE + b·KL is b times the negative ELBO of a Gaussian decoder with this standard deviation.
+
+    Weights and errors as in effective_beta. Returns pixel units: 0.71 for SSE + KL, on a scale from 0 to 1.
+    """
+    return math.sqrt(effective_beta(recon_weight, kl_weight) / 2)

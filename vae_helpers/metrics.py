@@ -92,7 +92,8 @@ def iwae_nll(model, x, k, nll=bernoulli_nll, *, decode=None, seed=0):
     if type(k) is not int or k < 1:
         raise ValueError(f"k must be an integer of 1 or more, got {k!r}.")
     with seeded(seed):
-        return math.log(k) - log_weights(model, x, k, nll, decode=decode).logsumexp(dim=0)
+        log_w = log_weights(model, x, k, nll, decode=decode)
+        return math.log(k) - log_w.logsumexp(dim=0)
 
 
 def mean_and_error(values):

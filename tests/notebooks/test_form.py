@@ -171,6 +171,29 @@ def test_a_chapter_follows_the_rules(path):
     assert not found, "\n".join([path.name, *found])
 
 
+def reading_minutes(nb):
+    """At 200 words and 15 lines of code a minute, to the nearest five."""
+    words = sum(len(re.findall(r"[A-Za-z][A-Za-z'-]+", prose_of(source))) for _, source in cells_of(nb, "markdown"))
+    lines = sum(len(code_lines(source)) for _, source in cells_of(nb, "code"))
+    return 5 * round((words / 200 + lines / 15) / 5)
+
+
+def test_every_chapter_says_how_long_it_takes_to_read_and_the_entrance_says_the_same():
+    entrance = (ROOT / "notebooks" / "00_start_here.ipynb").read_text(encoding="utf-8")
+    for path in CHAPTERS:
+        nb = json.loads(path.read_text(encoding="utf-8"))
+        title = "".join(nb["cells"][0]["source"])
+        said = [int(n) for n in re.findall(r"About (\d+) minutes to read", title)]
+        assert said == [reading_minutes(nb)], path.name
+        listed = re.findall(rf"\({path.name}\) \|[^|]*\| (\d+) min \|", entrance)
+        assert listed == [str(said[0])] * (not path.name.startswith("00")), path.name
+
+
+def test_reading_time_counts_words_and_lines():
+    nb = {"cells": [markdown("a", 200 * "word " + "$x$ `y`"), code("b", 60 * "x = 1\n")]}
+    assert reading_minutes(nb) == 5 and reading_minutes({"cells": nb["cells"][:1] * 8}) == 10
+
+
 def test_the_collection_has_its_entrance():
     assert "00_start_here.ipynb" in [path.name for path in CHAPTERS]
 

@@ -52,10 +52,14 @@ def shipped_classifier(name):
     return model.eval()
 
 
-def eigenvalues():
-    """(8,) largest eigenvalues of the covariance of MNIST's training images, in squared pixel units, largest first."""
+def thresholds(likelihood="gaussian"):
+    """(8,) values of β at which the units of a linear VAE on MNIST die, largest first; "gaussian" or "bernoulli".
+
+    For squared error they are twice the eigenvalues λ of the pixels' covariance; for cross-entropy the eigenvalues of
+    the covariance in units of the curvature m (1 − m) at the mean image m.
+    """
     with _folder() as folder:
-        return torch.tensor(json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["eigenvalues"])
+        return torch.tensor(json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["thresholds"][likelihood])
 
 
 class Decoder(nn.Module):
