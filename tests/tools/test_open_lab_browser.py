@@ -56,7 +56,7 @@ def page(chromium, address):
 def cell_of_the_explorer(page, url):
     """The output beneath the explorer's cell, once the notebook at `url` shows it."""
     page.goto(url)
-    cell = page.locator(".jp-CodeCell", has_text="explore(pair)")
+    cell = page.locator(".jp-CodeCell", has_text="explore(pair")
     cell.locator(".jp-OutputArea-output").first.wait_for()
     cell.scroll_into_view_if_needed()
     return cell
