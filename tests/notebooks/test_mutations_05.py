@@ -64,7 +64,8 @@ IN_CHAPTER = [
     ("change-units", "first.bias += first.weight @ m", "first.bias -= first.weight @ m", "gauge-images"),
     ("change-units", "first.weight *= c", "first.weight /= c", "gauge-images"),
     ("gauge", "- c.square().log()", "- c.log()", "gauge"),
-    ("gauge-beta", 'rows["square 2"]) / 2', 'rows["square 2"])', "gauge-beta"),
+    ("gauge-beta", "- np.log(second", "+ np.log(second", "gauge-beta"),
+    ("gauge-beta", "second - 1 -", "second -", "gauge-beta"),
     ("gauge-beta", "owed / paid", "owed", "gauge-beta"),
 ]
 IN_APPENDIX = [
@@ -105,7 +106,7 @@ MUTATIONS = [(CHAPTER, *row) for row in IN_CHAPTER] + [(APPENDIX, *row) for row 
 def notebooks():
     """Per notebook: cells in order, {slug: source}, and what each cell finds when it starts, {slug: namespace}."""
     matplotlib.use("agg")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, matplotlib.rc_context():  # the chapters set a style
         patch.chdir(NOTEBOOKS)  # where the stored tables are
         yield {name: prepared(name) for name in (CHAPTER, APPENDIX)}
 
