@@ -1,10 +1,19 @@
 """Losses against torch.distributions, which knows nothing of ours."""
 
+import math
+
 import pytest
 import torch
 from torch.distributions import Bernoulli, Independent, MultivariateNormal, Normal, kl_divergence
 
-from vae_helpers.losses import bernoulli_nll, gaussian_nll, kl_to_standard_normal, squared_error
+from vae_helpers.losses import (
+    bernoulli_nll,
+    decoder_deviation,
+    effective_beta,
+    gaussian_nll,
+    kl_to_standard_normal,
+    squared_error,
+)
 
 
 @pytest.fixture
@@ -48,3 +57,23 @@ def test_kl_against_the_general_gaussian_formula(batch):
 def test_kl_is_zero_at_the_prior_and_one_value_per_image():
     kl = kl_to_standard_normal(torch.zeros(7, 3), torch.zeros(7, 3))
     assert kl.shape == (7,) and (kl == 0).all()
+
+
+@pytest.mark.parametrize(("recon", "kl", "expected"), [(0.5, 1, 2), (1, 1, 1), (1 / 784, 1, 784), (1, 0.5, 0.5)])
+def test_effective_beta(recon, kl, expected):
+    assert effective_beta(recon, kl) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("recon", "kl"), [(1, 1), (0.5, 1), (1 / 784, 1), (2000 / 3072, 0.3)])
+def test_decoder_deviation_makes_the_loss_an_elbo(recon, kl):
+    x, *guesses = torch.rand(3, 1, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    coded = [recon * squared_error(x, guess) for guess in guesses]
+    nats = [gaussian_nll(x, guess, decoder_deviation(recon, kl) ** 2) for guess in guesses]
+    torch.testing.assert_close((coded[0] - coded[1]) / kl, nats[0] - nats[1])
+
+
+@pytest.mark.parametrize("function", [effective_beta, decoder_deviation])
+@pytest.mark.parametrize("recon", [0, -1, math.nan])
+def test_a_weight_that_is_not_positive_is_named(function, recon):
+    with pytest.raises(ValueError, match="recon_weight must be above 0"):
+        function(recon, 1)

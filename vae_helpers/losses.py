@@ -41,19 +41,6 @@ def kl_to_standard_normal(mu, logvar):
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(dim=-1)
 
 
-def continuous_bernoulli_nll(x, logits):
-    """−log of the continuous Bernoulli density per image: cross-entropy − Σ log C, C = ℓ / tanh(ℓ/2) at logit ℓ.
-
-    x, logits: (batch, pixels), x in [0, 1]. Returns (batch,) nats: a density on [0, 1]^D, so it may be negative.
-    C = 2 at ℓ = 0 (λ = ½), where the quotient is 0/0 and a series takes over. Source: Loaiza-Ganem, Cunningham 2019.
-    """
-    near_zero = logits.abs() < 0.1
-    away = torch.where(near_zero, torch.ones_like(logits), logits)
-    series = math.log(2) + logits.square() / 12 - 7 * logits.pow(4) / 1440
-    log_c = torch.where(near_zero, series, (away / torch.tanh(away / 2)).log())
-    return bernoulli_nll(x, logits) - log_c.sum(dim=-1)
-
-
 def effective_beta(recon_weight, kl_weight):
     """β = b / a of a coded loss a·R + b·KL, both terms summed per image, R the squared error or the cross-entropy.
 

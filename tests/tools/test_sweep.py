@@ -161,8 +161,9 @@ def test_the_plan_holds_each_run_once_and_pairs_the_arms_by_seed():
     runs = sweep.planned()
     assert len(set(runs)) == len(runs) == len({run.key for run in runs})
     for likelihood in ("gaussian", "bernoulli"):
-        arms = sweep.PAIR + sweep.OTHERS
-        assert all(Run(arm, likelihood, beta, seed) in runs for arm, beta in arms for seed in range(10))
+        arms = sweep.PAIR + sweep.OTHERS + sweep.PARTS
+        ten = {Run(arm, likelihood, beta, seed) for arm, beta in arms for seed in range(10)}
+        assert ten - set(runs) == {run for run in sweep.DIVERGES if run.likelihood == likelihood}
         betas = sweep.BETAS[likelihood]
         assert len(betas) >= 9 and all(
             Run("VAE", likelihood, beta, seed) in runs for beta in betas for seed in range(5)
