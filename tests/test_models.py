@@ -1,19 +1,51 @@
 """Models: shapes, ranges, seeds, and the reparameterised draw."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 
-from vae_helpers.models import VAE, Autoencoder, mlp, reparameterize, seeded
+from vae_helpers.models import VAE, Autoencoder, ConvVAE, mlp, reparameterize, seeded
 
 
 @pytest.mark.parametrize("latent_dim", [1, 2, 16])
 def test_shapes_and_pixel_range(latent_dim):
     x = torch.rand(3, 784)
-    vae, plain = VAE(latent_dim), Autoencoder(latent_dim)
-    mu, logvar = vae.encode(x)
-    assert mu.shape == logvar.shape == plain.encode(x).shape == (3, latent_dim)
-    for image in (vae(x), plain(x), vae.decode(mu)):
+    vae, plain, conv = VAE(latent_dim), Autoencoder(latent_dim), ConvVAE(latent_dim)
+    for mu, logvar in (vae.encode(x), conv.encode(x)):
+        assert mu.shape == logvar.shape == plain.encode(x).shape == (3, latent_dim)
+    for image in (vae(x), plain(x), conv(x), vae.decode(mu), conv.decode(mu)):
         assert image.shape == (3, 784) and image.min() >= 0 and image.max() <= 1
+
+
+def test_the_convolutional_encoder_knows_that_pixels_have_neighbours():
+    x = torch.zeros(2, 28, 28)
+    x[0, 10:14, 10:14], x[1, 14:18, 14:18] = 1, 1  # the same square, four pixels on
+    first, second = ConvVAE(seed=1).encoder[:5](x.flatten(1))
+    assert torch.allclose(first[:, 1:5, 1:5], second[:, 2:6, 2:6], atol=1e-6) and not torch.allclose(first, second)
+    assert torch.equal(first, ConvVAE(seed=1).encoder[:5](x.flatten(1))[0])
+
+
+def test_the_convolutional_decoder_leaves_no_chequerboard():
+    grow = ConvVAE().decoder[3:5]
+    with torch.no_grad():
+        grown = grow(torch.ones(1, 16, 7, 7))[0, :, 2:-2, 2:-2]
+    assert torch.allclose(grown, grown[:, :1, :1].expand_as(grown), atol=1e-6)
+
+
+def test_the_generators_of_all_gpus_are_kept(monkeypatch):
+    asked = []
+
+    @contextmanager
+    def fork(devices):
+        asked.extend(devices)
+        yield
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.random, "fork_rng", fork)
+    with seeded(0):
+        pass
+    assert asked == [0, 1]
 
 
 def test_same_seed_same_weights_and_the_stream_outside_goes_on():

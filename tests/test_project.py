@@ -40,6 +40,8 @@ ROOMS = {
     "whole_files": ("", ""),
     "losses": ("torch", ""),
     "models": ("torch", ""),
+    "relatives": ("torch", ""),
+    "diffusion": ("torch", ""),
     "latent": ("torch", "sklearn"),
     "training": ("torch tqdm", ""),
     "metrics": ("torch numpy", "sklearn scipy"),
@@ -47,6 +49,7 @@ ROOMS = {
     "weights": ("torch", ""),
     "data": ("torch numpy", "pooch sklearn requests"),
     "experiments": ("torch", "numpy"),
+    "studies": ("torch", "sklearn"),
     "exercises": ("torch", "IPython"),
     "view": ("matplotlib numpy torch PIL ipywidgets IPython tqdm", "torchvision"),
 }

@@ -1,9 +1,9 @@
 """Train the models that come with the package, on MNIST, all from seed 0, and write them into vae_helpers/weights.
 
-The pair of chapter 00, without and with the KL term; the decoders of chapter 08, one for each β; and the classifiers
-behind the tables. What `make sweep` has left in notebooks/results/runs is taken over. With each VAE go
-the codes of 2,000 test images with labels and the Gaussian fitted to all training codes, and with each kind a JSON with
-recipe and numbers. All weights are in half precision.
+The pair of chapter 00, without and with the KL term; the decoders of chapter 08, one for each β; the convolutional VAE
+of chapter 10; and the classifiers behind the tables. What `make sweep` has left in notebooks/results/runs is taken
+over. With each VAE of the plane go the codes of 2,000 test images with labels and the Gaussian fitted to all training
+codes, and with each kind a JSON with recipe and numbers. All weights are in half precision.
 """
 
 import json
@@ -19,6 +19,7 @@ from vae_helpers.data.images import EPOCHS
 from vae_helpers.latent import fit_gaussian
 from vae_helpers.losses import kl_to_standard_normal, squared_error
 from vae_helpers.models import HIDDEN, VAE, reparameterize, seeded
+from vae_helpers.studies import widths
 from vae_helpers.weights import CODES, SWEPT, Decoder, ShippedCodes
 
 FOLDER = Path(__file__).parents[1] / "vae_helpers" / "weights"
@@ -40,6 +41,10 @@ def main():
         tests[f"{beta:g}"] = evaluate(model, data.test.x)
     report = {"recipe": recipe(SWEPT), "test": tests, "data": about_data(data), "thresholds": thresholds(data.train.x)}
     write_report("sweep", report)
+    conv = widths.trained(widths.Run(16, "conv", seed=SEED), data).half().float()
+    checkpoints.save(conv, FOLDER / "conv.safetensors", {"beta": 1.0, "seed": SEED}, half=True)
+    about = recipe(1.0) | {"model": f"ConvVAE(latent_dim=16, seed={SEED})"}
+    write_report("conv", {"recipe": about, "test": evaluate(conv, data.test.x), "data": about_data(data)})
     for name in ("mnist", "digits"):
         about = {"data": name}
         checkpoints.save(sweep.classifier_of(name, runs), FOLDER / f"classifier_{name}.safetensors", about, half=True)

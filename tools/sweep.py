@@ -1,6 +1,6 @@
-"""Compute what is missing of the runs behind the chapters' tables: python tools/sweep.py [--scheduler tcp://…]
+"""Compute what is missing of the runs behind the chapters' tables: python tools/sweep.py [--table runs] [--scheduler …]
 
-Each finished run is written whole into notebooks/results/runs, and the end collects them into runs.csv and history.csv
+Each finished run is written whole into notebooks/results/runs, and the end collects them into one table of each kind
 beside it. What is there is skipped, so the sweep can be stopped, repeated, and run twice at once.
 """
 
@@ -23,6 +23,7 @@ from vae_helpers import checkpoints, experiments
 from vae_helpers.data import load_digit_images
 from vae_helpers.experiments import Run
 from vae_helpers.models import PIXELS, VAE, mlp
+from vae_helpers.studies import relatives, widths
 from vae_helpers.whole_files import write_whole
 
 RESULTS = Path(__file__).resolve().parents[1] / "notebooks" / "results"
@@ -38,6 +39,7 @@ DIVERGES = {  # nothing holds the σ² of some image in epoch 11 and 10
     Run("no entropy", "gaussian", beta=1.0, seed=4),
     Run("no entropy", "bernoulli", beta=1.0, seed=5),
 }
+WIDTHS = 2, 4, 8, 16, 32, 64
 TRIES = 3
 
 
@@ -51,10 +53,26 @@ def planned():
     return [run for run in dict.fromkeys(runs) if run not in DIVERGES]
 
 
+def planned_widths():
+    """Every run of chapter 10's table."""
+    runs = [widths.Run(d, seed=seed) for seed in range(5) for d in WIDTHS]
+    runs += [widths.Run(d, arm="warm-up", seed=seed) for seed in range(5) for d in (16, 64)]
+    runs += [widths.Run(16, without=digit, passes=5, seed=seed) for seed in range(3) for digit in range(10)]
+    return runs + [widths.Run(16, net, passes=5, seed=seed) for seed in range(5) for net in ("mlp", "conv")]
+
+
+def planned_relatives():
+    """Every run of chapter 11's table."""
+    return [relatives.Run(kind, seed) for seed in range(5) for kind in relatives.KINDS]
+
+
+PLANS = {"runs": planned, "widths": planned_widths, "relatives": planned_relatives}
+
+
 def work(run, classifier):
     """One run, on one thread, in whatever process joblib chose."""
     torch.set_num_threads(1)
-    return experiments.row_of(run, classifier)
+    return sys.modules[type(run).__module__].row_of(run, classifier)
 
 
 def sweep(runs, folder, classifiers, *, jobs=2, scheduler=None, work=work):
@@ -103,7 +121,7 @@ def place(jobs, scheduler):
 
 def done(run, folder):
     """Whether the run has a file, or, in a fresh clone, a line in the table beside the folder."""
-    return (folder / f"{run.key}.json").exists() or run.key in recorded(folder.parent / "runs.csv")
+    return (folder / f"{run.key}.json").exists() or run.key in recorded(folder.parent / f"{run.TABLE}.csv")
 
 
 @cache
@@ -119,39 +137,42 @@ def recorded(path):
 def store(run, result, folder):
     """Write a run's files; the row comes last, since it says that all is there."""
     row, history, weights = result
-    model = VAE()
-    model.load_state_dict(weights)
-    checkpoints.save(model, folder / f"{run.key}.safetensors", {"key": run.key}, half=True)
+    if weights is not None:
+        model = VAE()
+        model.load_state_dict(weights)
+        checkpoints.save(model, folder / f"{run.key}.safetensors", {"key": run.key}, half=True)
     write_whole(folder / f"{run.key}.json", json.dumps({"row": row, "history": history}, indent=1).encode())
     print(f"{run}: {row['seconds']:.0f} s", flush=True)
 
 
 def collect(runs, folder):
-    """Write runs.csv, one line per run, and history.csv, one line per run and epoch, beside `folder`.
+    """Write the table of these runs, one line per run, and history.csv, one line per run and epoch, beside `folder`.
 
-    Lines that the tables had stay, unless a file in `folder` renews them. Returns the number of runs.
+    All runs belong to one table; the history is kept for the first kind alone. Lines that the tables had stay, unless a
+    file in `folder` renews them. Returns the number of runs.
     """
-    tables = {"runs": [], "history": []}
+    kind = runs[0].TABLE
+    tables = {kind: []} | ({"history": []} if kind == "runs" else {})
     for run in runs:
         path = folder / f"{run.key}.json"
         entry = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
         for name, lines in tables.items():
-            new = [] if entry is None else lines_of(entry)[name]
+            new = [] if entry is None else lines_of(entry)["history" if name == "history" else "row"]
             lines += new or recorded(folder.parent / f"{name}.csv").get(run.key, [])
     for name, lines in tables.items():
         write_whole(folder.parent / f"{name}.csv", table(lines))
     recorded.cache_clear()
-    return len(tables["runs"])
+    return len(tables[kind])
 
 
 def lines_of(entry):
     """What a run's file adds to the tables; of the many short epochs of the digits, every twentieth."""
     row, history = entry["row"], entry["history"]
     row |= {name: history[name][-1] for name in ("unit 1 kl", "unit 2 kl") if name in history}
-    epochs = len(history["loss"])
+    epochs = len(history.get("loss", []))
     every = range(1, epochs + 1) if epochs < 100 else range(20, epochs + 1, 20)
     return {
-        "runs": [row],
+        "row": [row],
         "history": [
             {"key": row["key"], "epoch": i} | {name: values[i - 1] for name, values in history.items()} for i in every
         ],
@@ -184,14 +205,17 @@ def classifier_of(name, folder):
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scheduler", help="address of a Dask scheduler; without it, two processes of this machine")
+    parser.add_argument("--table", choices=PLANS, help="one of the tables; without it, all of them")
     parser.add_argument("--jobs", type=int, default=2, help="processes of this machine")
     args = parser.parse_args(argv)
-    start, runs, folder = time.perf_counter(), planned(), RESULTS / "runs"
+    start, folder, failed = time.perf_counter(), RESULTS / "runs", {}
     folder.mkdir(parents=True, exist_ok=True)
     classifiers = {name: classifier_of(name, folder) for name in ("mnist", "digits")}
-    failed = sweep(runs, folder, classifiers, jobs=args.jobs, scheduler=args.scheduler)
-    n = collect(runs, folder)
-    print(f"{n} of {len(runs)} runs in {(time.perf_counter() - start) / 60:.0f} minutes")
+    for name in [args.table] if args.table else PLANS:
+        runs = PLANS[name]()
+        failed |= sweep(runs, folder, classifiers, jobs=args.jobs, scheduler=args.scheduler)
+        n, minutes = collect(runs, folder), (time.perf_counter() - start) / 60
+        print(f"{name}: {n} of {len(runs)} runs after {minutes:.0f} minutes")
     if failed:
         sys.exit("\n".join(f"{run} failed: {why}" for run, why in failed.items()))
 

@@ -10,6 +10,7 @@ import time
 from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import count
+from typing import ClassVar
 
 import torch
 
@@ -58,6 +59,7 @@ class Run:
     beta: float = 1.0
     seed: int = 0
     data: str = "mnist"
+    TABLE: ClassVar[str] = "runs"
 
     def __post_init__(self):
         if self.arm not in ARMS or self.likelihood not in ("gaussian", "bernoulli"):
@@ -66,8 +68,13 @@ class Run:
     @property
     def key(self):
         """A name for files, the same for the same configuration on every machine."""
-        text = json.dumps(asdict(self), sort_keys=True)
-        return f"{self.data}-{self.likelihood}-{self.seed:02}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        return key_of(self, f"{self.data}-{self.likelihood}")
+
+
+def key_of(run, name):
+    """The name of a run's files: `name`, the seed, and a hash of the whole configuration."""
+    text = json.dumps(asdict(run), sort_keys=True)
+    return f"{name}-{run.seed:02}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def draw(kind, mu, logvar):
@@ -272,7 +279,8 @@ def where(table, **values):
 
 
 @cache
-def _data(name):
+def images_of(name):
+    """The data set of this name, loaded once in a process."""
     return load_digit_images(name)
 
 
@@ -283,9 +291,13 @@ def pixel_hash(x):
 
 def row_of(run, classifier):
     """The run's row, its history, and its weights in half precision: all that a worker sends back."""
-    start, data = time.perf_counter(), _data(run.data)
+    start, data = time.perf_counter(), images_of(run.data)
     model, history = trained(run, data)
-    row = asdict(run) | {"key": run.key} | measure(run, model, data, classifier)
-    made = {"seconds": round(time.perf_counter() - start, 1), "threads": torch.get_num_threads()}
-    made |= {"torch": torch.__version__, "machine": platform.machine(), "pixels sha256": pixel_hash(data.train.x)}
-    return row | made, history, {name: tensor.half() for name, tensor in model.state_dict().items()}
+    row = asdict(run) | {"key": run.key} | measure(run, model, data, classifier) | made(start, data.train.x)
+    return row, history, {name: tensor.half() for name, tensor in model.state_dict().items()}
+
+
+def made(start, x):
+    """How a row came about: seconds since `start`, threads, version, machine, and the hash of the training pixels."""
+    clock = {"seconds": round(time.perf_counter() - start, 1), "threads": torch.get_num_threads()}
+    return clock | {"torch": torch.__version__, "machine": platform.machine(), "pixels sha256": pixel_hash(x)}

@@ -1,4 +1,4 @@
-"""The networks of the chapters: small MLPs on 28 × 28 images, with a 2-D latent space by default."""
+"""The networks of the chapters on 28 × 28 images: MLPs with a 2-D latent space by default, and a convolutional VAE."""
 
 from contextlib import contextmanager
 from itertools import pairwise
@@ -12,10 +12,13 @@ HIDDEN = (128, 128, 128)
 
 @contextmanager
 def seeded(seed):
-    """Inside, torch's random numbers start at `seed`; outside, the stream goes on as if nothing had happened."""
+    """Inside, torch's random numbers start at `seed`; outside, the stream goes on as if nothing had happened.
+
+    So on every device: the generators of all GPUs are set and put back like that of the processor.
+    """
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise ValueError(f"seed must be an integer, got {seed!r}.")
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
 
@@ -115,3 +118,27 @@ class VAE(nn.Module):
         """(batch, 784) pixels → the reconstruction from the mean, without noise."""
         mu, _ = self.encode(x)
         return self.decode(mu)
+
+
+class ConvVAE(VAE):
+    """The same with convolutions: 28 → 14 → 7 pixels a side on the way in, the reverse on the way out.
+
+    The decoder grows the image by repeating each pixel twice, then mixing neighbours: upsampling and a convolution,
+    which leave no chequerboard. Same seed, same starting weights.
+    """
+
+    def __init__(self, latent_dim=16, channels=(8, 16), seed=0):
+        nn.Module.__init__(self)
+        few, many = channels
+        down, same = {"kernel_size": 4, "stride": 2, "padding": 1}, {"kernel_size": 3, "padding": 1}
+        with seeded(seed):
+            self.encoder = nn.Sequential(
+                *(nn.Unflatten(1, (1, 28, 28)), nn.Conv2d(1, few, **down), nn.SiLU()),
+                *(nn.Conv2d(few, many, **down), nn.SiLU(), nn.Flatten()),
+                nn.Linear(many * 7 * 7, 2 * latent_dim),
+            )
+            self.decoder = nn.Sequential(
+                *(nn.Linear(latent_dim, many * 7 * 7), nn.SiLU(), nn.Unflatten(1, (many, 7, 7))),
+                *(nn.Upsample(scale_factor=2), nn.Conv2d(many, few, **same), nn.SiLU()),
+                *(nn.Upsample(scale_factor=2), nn.Conv2d(few, 1, **same), nn.Flatten()),
+            )

@@ -19,7 +19,8 @@ def fit(
 ):
     """Train `model` in place; return the history {name: [mean per epoch, …]} of every term of the loss function.
 
-    x: (n, pixels) float32 in [0, 1]. loss_fn(model, batch) returns a dict of scalars, of which "loss" is minimised.
+    x: (n, pixels) float32 in [0, 1], on the model's device. loss_fn(model, batch) returns a dict of scalars, of which
+    "loss" is minimised.
     After each epoch, without gradients and in evaluation mode: with test, more such images, the history also gets every
     term on them ("test loss", …); after_epoch(model) returns more numbers for it; watch(model, history, share done)
     may show how things stand. quiet: no bar, and no line at the end.
@@ -43,7 +44,7 @@ def fit(
         for epoch in range(1, epochs + 1):
             sums, seen = {}, 0
             for rows in torch.randperm(len(x), generator=order).split(batch_size):
-                batch = x.index_select(0, rows)  # twice as fast as x[rows]
+                batch = x.index_select(0, rows.to(x.device))  # twice as fast as x[rows]
                 terms = loss_fn(model, batch)
                 _backward(model, parameters, terms, epoch, history, batch)
                 optimizer.step()

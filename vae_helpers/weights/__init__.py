@@ -8,7 +8,7 @@ from torch import nn
 
 from vae_helpers import checkpoints
 from vae_helpers.latent import Gaussian, Panel
-from vae_helpers.models import PIXELS, VAE, mlp
+from vae_helpers.models import PIXELS, VAE, ConvVAE, mlp
 
 SWEPT = (0.01, 0.1, 0.3, 2.0, 3.0, 4.0, 5.0, 8.0)  # β of the decoders that come with the package beside the pair
 CODES = 2000  # test images whose codes come with a model
@@ -42,6 +42,14 @@ def shipped_sweep():
     pair = dict(zip((0.0, 1.0), shipped_pair().values(), strict=True))
     others = {beta: _shipped(f"beta_{beta:g}", Decoder()) for beta in SWEPT}
     return dict(sorted((pair | others).items()))
+
+
+def shipped_conv():
+    """The `ConvVAE` of chapter 10 with 16 latents, trained on MNIST: squared error + KL. Errors as in shipped_pair."""
+    model = ConvVAE()
+    with _folder() as folder:
+        checkpoints.load_into(model, folder / "conv.safetensors")
+    return model.eval()
 
 
 def shipped_classifier(name):
