@@ -95,3 +95,14 @@ def test_outline_runs_around_the_box(codes):
     outline = latent.Panel(None, fitted, codes).outline()
     white = torch.linalg.solve_triangular(fitted.scale, (outline - fitted.mean).T, upper=False).T
     np.testing.assert_allclose(white.abs().amax(dim=1), stats.norm.ppf(0.975), rtol=1e-3)
+
+
+def test_a_sphere_is_seen_from_the_side_that_is_asked_for():
+    points = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [-1, 0, 0]])
+    places, near, front = latent.seen_from(points, 0, 0)
+    assert torch.allclose(front, points[0]) and near.tolist() == [True, False, False, False]
+    assert torch.allclose(places, torch.tensor([[0.0, 0], [1, 0], [0, 1], [0, 0]]), atol=1e-6)
+    places, near, front = latent.seen_from(points, 90, 30)
+    assert torch.allclose(front, torch.tensor([0, 3**0.5 / 2, 0.5]), atol=1e-6)
+    assert torch.allclose(places[0], torch.tensor([-1.0, 0]), atol=1e-6)
+    assert torch.allclose(places[2], torch.tensor([0, 3**0.5 / 2]), atol=1e-6) and near[1] and near[2]

@@ -104,6 +104,19 @@ def straight_path(start, end, n=9):
     return start + t * (end - start)
 
 
+def seen_from(points, east, north):
+    """Points of the unit sphere as somebody sees them who looks at it from the given degrees east and north.
+
+    points: (n, 3). Returns their places to the right and up, (n, 2), the (n,) mask of those on the near side, and the
+    point in the middle, (3,).
+    """
+    a, b = torch.deg2rad(torch.tensor([float(east), float(north)]))
+    front = torch.stack([b.cos() * a.cos(), b.cos() * a.sin(), b.sin()])
+    right = torch.stack([-a.sin(), a.cos(), torch.zeros(())])
+    up = torch.linalg.cross(front, right)
+    return points @ torch.stack([right, up], dim=1), points @ front > 0, front
+
+
 @dataclass(frozen=True)
 class Panel:
     """One model's latent plane: what a control needs to draw it and to decode from it.

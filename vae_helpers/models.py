@@ -130,7 +130,8 @@ class ConvVAE(VAE):
     def __init__(self, latent_dim=16, channels=(8, 16), seed=0):
         nn.Module.__init__(self)
         few, many = channels
-        down, same = {"kernel_size": 4, "stride": 2, "padding": 1}, {"kernel_size": 3, "padding": 1}
+        down = {"kernel_size": 4, "stride": 2, "padding": 1}
+        same = {"kernel_size": 3, "padding": 1}
         with seeded(seed):
             self.encoder = nn.Sequential(
                 *(nn.Unflatten(1, (1, 28, 28)), nn.Conv2d(1, few, **down), nn.SiLU()),
@@ -138,7 +139,8 @@ class ConvVAE(VAE):
                 nn.Linear(many * 7 * 7, 2 * latent_dim),
             )
             self.decoder = nn.Sequential(
-                *(nn.Linear(latent_dim, many * 7 * 7), nn.SiLU(), nn.Unflatten(1, (many, 7, 7))),
-                *(nn.Upsample(scale_factor=2), nn.Conv2d(many, few, **same), nn.SiLU()),
-                *(nn.Upsample(scale_factor=2), nn.Conv2d(few, 1, **same), nn.Flatten()),
+                *(nn.Linear(latent_dim, many * 7 * 7), nn.SiLU()),
+                *(nn.Unflatten(1, (many, 7, 7)), nn.Upsample(scale_factor=2)),
+                *(nn.Conv2d(many, few, **same), nn.SiLU(), nn.Upsample(scale_factor=2)),
+                *(nn.Conv2d(few, 1, **same), nn.Flatten()),
             )

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from vae_helpers.losses import kl_to_standard_normal, squared_error
-from vae_helpers.models import HIDDEN, PIXELS, mlp, reparameterize, seeded, start_at
+from vae_helpers import losses, models
+from vae_helpers.models import HIDDEN, PIXELS, mlp, seeded, start_at
 
 POSITIONS, CODEBOOK, CODE_DIM = 4, 16, 2  # of the discrete code: 16⁴ = 65,536 codes, few enough to sum over all
 SCALES = 0.5, 1.0, 2.0  # of the kernels in the maximum mean discrepancy, in units of N(0, I)
@@ -41,15 +41,16 @@ def charged_loss(terms, weight):
     """The loss of a relative, for `fit`: the mean over images of squared error + weight · charge."""
 
     def loss(model, x):
-        recon, charge = terms(model, x)
-        return {"loss": (recon + weight * charge).mean(), "recon": recon.mean(), "charge": charge.mean()}
+        recon, charge = (term.mean() for term in terms(model, x))
+        return {"loss": recon + weight * charge, "recon": recon, "charge": charge}
 
     return loss
 
 
 def vae_terms(model, x):
     mu, logvar = model.encoder(x).chunk(2, dim=1)
-    return squared_error(x, model.decode(reparameterize(mu, logvar))), kl_to_standard_normal(mu, logvar)
+    x_hat = model.decode(models.reparameterize(mu, logvar))
+    return losses.squared_error(x, x_hat), losses.kl_to_standard_normal(mu, logvar)
 
 
 def vmf_parameters(h):
@@ -87,7 +88,7 @@ def vmf_kl(kappa):
 def sphere_terms(model, x):
     mu, kappa = vmf_parameters(model.encoder(x))
     z = vmf_sample(mu, kappa)
-    return squared_error(x, model.decode(z)), vmf_kl(kappa)
+    return losses.squared_error(x, model.decode(z)), vmf_kl(kappa)
 
 
 def quantize(h, codebook):
@@ -104,16 +105,18 @@ def vq_terms(model, x):
     h = model.encoder(x).unflatten(1, (POSITIONS, CODE_DIM))
     z, index = quantize(h, model.codebook)
     moves_codebook = (h.detach() - model.codebook[index]).square().sum(dim=(1, 2))
-    commits_encoder = (h - model.codebook[index].detach()).square().sum(dim=(1, 2))
-    return squared_error(x, model.decode(z.flatten(1))), moves_codebook + 0.25 * commits_encoder
+    commits = (h - model.codebook[index].detach()).square().sum(dim=(1, 2))
+    x_hat = model.decode(z.flatten(1))
+    return losses.squared_error(x, x_hat), moves_codebook + 0.25 * commits
 
 
 def adversarial_terms(model, x):
     z = model.encoder(x)
-    tells_apart = F.softplus(-model.critic(torch.randn_like(z))) + F.softplus(model.critic(z.detach()))
-    frozen = {name: weight.detach() for name, weight in model.critic.named_parameters()}
-    deceives = F.softplus(-torch.func.functional_call(model.critic, frozen, z))
-    return squared_error(x, model.decode(z)), (tells_apart + deceives).squeeze(1)
+    draws, critic = torch.randn_like(z), model.critic
+    tells_apart = F.softplus(-critic(draws)) + F.softplus(critic(z.detach()))
+    frozen = {name: weight.detach() for name, weight in critic.named_parameters()}
+    deceives = F.softplus(-torch.func.functional_call(critic, frozen, z))
+    return losses.squared_error(x, model.decode(z)), (tells_apart + deceives).squeeze(1)
 
 
 def kernel(a, b):
@@ -128,13 +131,15 @@ def mmd(a, b):
     a, b: (n, d), n of 2 or more. 0 on average for equal distributions; a scalar. Source: Gretton et al. 2012.
     """
     n = len(a)
-    within = (kernel(a, a).sum() + kernel(b, b).sum() - 2 * n * len(SCALES)) / (n * (n - 1))
-    return within - 2 * kernel(a, b).mean()
+    itself = n * len(SCALES)  # of each point with itself
+    within = kernel(a, a).sum() - itself + kernel(b, b).sum() - itself
+    return within / (n * (n - 1)) - 2 * kernel(a, b).mean()
 
 
 def mmd_terms(model, x):
     z = model.encoder(x)
-    return squared_error(x, model.decode(z)), mmd(z, torch.randn_like(z)).expand(len(x))
+    charge = mmd(z, torch.randn_like(z)).expand(len(x))
+    return losses.squared_error(x, model.decode(z)), charge
 
 
 def planar(z, u, w, b):
@@ -153,13 +158,16 @@ def planar(z, u, w, b):
 
 def planar_terms(model, x):
     mu, logvar, u, w, b = model.encoder(x).split([2, 2, 2, 2, 1], dim=1)
-    start = reparameterize(mu, logvar)
+    start = models.reparameterize(mu, logvar)
     z, log_det = planar(start, u, w, b)
-    moved = 0.5 * (z.square() - start.square()).sum(dim=1) - log_det  # what the layer adds to the KL term, one draw
-    return squared_error(x, model.decode(z)), kl_to_standard_normal(mu, logvar) + moved
+    moved = 0.5 * (z.square() - start.square()).sum(dim=1) - log_det  # what the layer adds, by one draw
+    charge = losses.kl_to_standard_normal(mu, logvar) + moved
+    return losses.squared_error(x, model.decode(z)), charge
 
 
 def ridge_terms(model, x):
     z = model.encoder(x)
-    weights = sum(layer.weight.square().sum() for layer in model.decoder if isinstance(layer, nn.Linear))
-    return squared_error(x, model.decode(z)), 0.5 * z.square().sum(dim=1) + 1e-2 * weights
+    layers = [layer for layer in model.decoder if isinstance(layer, nn.Linear)]
+    weights = sum(layer.weight.square().sum() for layer in layers)
+    charge = 0.5 * z.square().sum(dim=1) + 1e-2 * weights
+    return losses.squared_error(x, model.decode(z)), charge

@@ -77,3 +77,10 @@ def test_the_digit_left_out_is_not_trained_on_and_each_net_is_of_its_kind(digits
     finally:
         widths.fit = original
     assert seen == [(VAE, int((digits.train.y != 7).sum())), (ConvVAE, len(digits.train.x))]
+
+
+def test_quarters_are_counted_within_each_group():
+    x = torch.arange(40.0)[:, None].expand(40, 784) / 40
+    thin, thick = widths.quarters(x, torch.arange(40) // 20)
+    assert thin.nonzero().flatten().tolist() == [*range(5), *range(20, 25)]
+    assert thick.nonzero().flatten().tolist() == [*range(15, 20), *range(35, 40)]

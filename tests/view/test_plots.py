@@ -114,3 +114,16 @@ def test_names_of_curves_that_end_together_do_not_cover_each_other():
     fig.draw_without_rendering()
     boxes = sorted((text.get_window_extent() for text in (a, b, c)), key=lambda box: box.y0)
     assert boxes[0].y1 < boxes[1].y0 and boxes[1].y1 <= boxes[2].y0 + 1
+
+
+def test_a_threshold_shows_both_errors():
+    usual, strange = np.arange(100.0), np.arange(50.0, 150)
+    fig = plots.show_scores(usual, xlabel="nats", alt="Scores.")
+    left, right = fig.axes
+    accepted = plots.draw_threshold(left, right, usual, strange, 0.2)
+    assert accepted == pytest.approx(0.3, abs=0.011)  # the limit is 79.2, and 50 … 79 lie below it
+    dot = right.lines[-1]
+    assert dot.get_xdata()[0] == 0.2 and dot.get_ydata()[0] == accepted
+    shares, missed = right.lines[0].get_data()
+    assert (np.diff(missed) <= 0).all() and missed[0] == pytest.approx(0.5, abs=0.02) and missed[-1] == 0
+    assert left.lines[-1].get_xdata()[0] == pytest.approx(np.quantile(usual, 0.8)) and len(shares) == 99

@@ -18,6 +18,15 @@ from vae_helpers.relatives import CODE_DIM, CODEBOOK, POSITIONS, Relative
 from vae_helpers.training import fit
 
 SPHERE_POINTS = 40_000
+NAMES = {  # kind: name in tables and figures
+    "vae": "VAE",
+    "sphere": "sphere",
+    "codebook": "codebook",
+    "adversarial": "critic",
+    "discrepancy": "discrepancy",
+    "planar": "one bend",
+    "ridge": "penalty",
+}
 
 # name: (numbers per image that the encoder gives, numbers that the decoder takes, terms, weight of the charge)
 KINDS = {

@@ -100,6 +100,19 @@ def shifted(x):
     return x.reshape(-1, 28, 28).roll((SHIFT, SHIFT), dims=(1, 2)).reshape(len(x), -1)
 
 
+def quarters(x, groups):
+    """Which images have the least and the most ink, a quarter of each group: two (n,) masks.
+
+    x: (n, 784); groups: (n,) integers, within which the quarters are counted.
+    """
+    ink, thin, thick = x.mean(dim=1), torch.zeros(len(x), dtype=bool), torch.zeros(len(x), dtype=bool)
+    for group in groups.unique():
+        low, high = ink[groups == group].quantile(torch.tensor([0.25, 0.75]))
+        thin |= (groups == group) & (ink < low)
+        thick |= (groups == group) & (ink > high)
+    return thin, thick
+
+
 def strange(x):
     """Images that are no digits, by name, made of the digits x: (n, 784) each."""
     generator = torch.Generator().manual_seed(0)

@@ -232,6 +232,36 @@ def show_intervals(rows, *, xlabel, title, alt):
     return fig
 
 
+def show_scores(usual, *, xlabel, alt):
+    """Histogram of the scores of usual images, (n,), and beside it empty axes for the two errors of a threshold."""
+    fig, (left, right) = picture("wide", 1, 2, alt=alt)
+    usual = np.asarray(usual)
+    bins = np.linspace(usual.min(), np.quantile(usual, 0.995) * 1.6, 50)
+    left.hist(usual, bins=bins, density=True, color=COLORS["data"], alpha=0.5, label="usual")
+    left.set(xlabel=xlabel, ylabel="density", title="Scores", ylim=(0, 2 * left.get_ylim()[1]))
+    left.legend(loc="upper right")
+    errors = {"xlabel": "sent back, of the usual", "ylabel": "accepted, of the strange", "title": "Errors"}
+    right.set(xlim=(0, 1), ylim=(0, 1), **errors)
+    return fig
+
+
+def draw_threshold(left, right, usual, strange, share):
+    """On the axes of `show_scores`: strange scores (m,), the threshold that sends a share of the usual back.
+
+    Returns the share of the strange that is accepted.
+    """
+    usual, strange = np.asarray(usual), np.asarray(strange)
+    shares = np.linspace(0.001, 0.999, 99)
+    limits = np.quantile(usual, 1 - np.append(shares, share))
+    accepted = (strange[:, None] <= limits).mean(axis=0)
+    bins = np.linspace(*left.get_xlim(), 50)
+    left.hist(strange, bins=bins, density=True, histtype="step", color=COLORS["kl"], lw=1.6)
+    left.axvline(limits[-1], color=COLORS["total"], ls="--")
+    right.plot(shares, accepted[:-1], color=COLORS["kl"])
+    right.plot(share, accepted[-1], "o", color=COLORS["data"])
+    return accepted[-1]
+
+
 def draw_grey(ax, image):
     """A grey image, (height, width) in [0, 1], on `ax`, without ticks or frame."""
     ax.imshow(np.asarray(image), cmap="gray", vmin=0, vmax=1)
