@@ -23,7 +23,7 @@ from vae_helpers import checkpoints, experiments
 from vae_helpers.data import load_digit_images
 from vae_helpers.experiments import Run
 from vae_helpers.models import PIXELS, VAE, mlp
-from vae_helpers.studies import relatives, widths
+from vae_helpers.studies import bridge, factors, relatives, widths
 from vae_helpers.whole_files import write_whole
 
 RESULTS = Path(__file__).resolve().parents[1] / "notebooks" / "results"
@@ -66,7 +66,25 @@ def planned_relatives():
     return [relatives.Run(kind, seed) for seed in range(5) for kind in relatives.KINDS]
 
 
-PLANS = {"runs": planned, "widths": planned_widths, "relatives": planned_relatives}
+def planned_factors():
+    """Every run of chapter 12's table of drawn shapes."""
+    runs = [factors.Run(beta, seed=seed) for seed in range(10) for beta in (1.0, 2.0, 4.0, 8.0, 16.0)]
+    worlds = ("gaps", "few", "corner")
+    return runs + [factors.Run(beta, world, seed) for seed in range(5) for world in worlds for beta in (1.0, 4.0)]
+
+
+def planned_bridge():
+    """Every run of chapter 12's table of small KL weights."""
+    return [bridge.Run(beta, seed=seed) for seed in range(5) for beta in (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-6, 0.0)]
+
+
+PLANS = {
+    "runs": planned,
+    "widths": planned_widths,
+    "relatives": planned_relatives,
+    "factors": planned_factors,
+    "bridge": planned_bridge,
+}
 
 
 def work(run, classifier):
@@ -87,7 +105,11 @@ def sweep(runs, folder, classifiers, *, jobs=2, scheduler=None, work=work):
         random.shuffle(missing)
         if not missing:
             break
-        calls = (delayed(guarded)(work, run, classifiers[run.data]) for run in missing if not done(run, folder))
+        calls = (
+            delayed(guarded)(work, run, classifiers[getattr(run, "data", "mnist")])
+            for run in missing
+            if not done(run, folder)
+        )
         with place(jobs, scheduler), contextlib.suppress(TerminatedWorkerError):
             for run, result in Parallel(return_as="generator_unordered", pre_dispatch="n_jobs")(calls):
                 failed.pop(run, None)

@@ -169,3 +169,21 @@ def test_the_plan_holds_each_run_once_and_pairs_the_arms_by_seed():
             Run("VAE", likelihood, beta, seed) in runs for beta in betas for seed in range(5)
         )
     assert all(Run(arm, "gaussian", beta, seed, "digits") in runs for arm, beta in sweep.PAIR for seed in range(10))
+
+
+@pytest.mark.parametrize("name", sweep.PLANS)
+def test_a_plan_fills_one_table_and_names_each_run_once(name):
+    runs = sweep.PLANS[name]()
+    assert {run.TABLE for run in runs} == {name} and len({run.key for run in runs}) == len(set(runs)) == len(runs)
+    assert callable(sys.modules[type(runs[0]).__module__].row_of)
+
+
+def test_a_later_table_has_no_history_and_no_weights(folder):
+    runs = sweep.PLANS["factors"]()[:2]
+
+    def work(run, classifier):
+        return {"key": run.key, "mig": 0.5, "seconds": 1.0}, {}, None
+
+    assert sweep.sweep(runs, folder, {"mnist": None}, work=work) == {}
+    assert sweep.collect(runs, folder) == 2 and len(rows(folder, "factors")) == 2
+    assert not (folder.parent / "history.csv").exists() and not list(folder.glob("*.safetensors"))

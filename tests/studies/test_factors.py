@@ -1,0 +1,81 @@
+import pytest
+import torch
+
+from vae_helpers.data.shapes import FACTORS, PLACES, all_factors, draw_shapes, load_shapes
+from vae_helpers.metrics import mutual_information_gap
+from vae_helpers.studies import factors
+from vae_helpers.studies.factors import Run
+
+
+def centre_of(x):
+    pixels = x.reshape(28, 28)
+    total = pixels.sum()
+    return (pixels.sum(dim=0) @ torch.arange(28.0) / total).item(), (
+        pixels.sum(dim=1) @ torch.arange(28.0) / total
+    ).item()
+
+
+def test_a_picture_shows_its_factors():
+    every = all_factors()
+    assert len(every) == 3 * 4 * 12 * 12 and len(every.unique(dim=0)) == len(every)
+    x = draw_shapes(every)
+    assert x.shape == (1728, 784) and x.dtype == torch.float32 and x.min() == 0 and x.max() == 1
+    for row in (0, 500, 1727):
+        _, _, column, line = every[row].tolist()
+        assert centre_of(x[row]) == pytest.approx((PLACES[column], PLACES[line]), abs=1e-4)
+    ink = x.sum(dim=1)
+    sizes = [ink[every[:, 1] == size].mean() for size in range(FACTORS["size"])]
+    assert sizes == sorted(sizes)
+    disc = x[(every == torch.tensor([0, 3, 4, 4])).all(dim=1)]
+    assert disc.sum().item() == pytest.approx(torch.pi * 6**2, rel=0.02)
+
+
+def test_ground_and_ink_are_the_greys_asked_for():
+    some = all_factors()[:5]
+    x = draw_shapes(some, ground=0.3, ink=0.7)
+    assert x.min() == pytest.approx(0.3) and x.max() == pytest.approx(0.7)
+
+
+def test_bad_factors_are_refused():
+    with pytest.raises(ValueError, match=r"shape \(n, 4\), got \(3, 2\)"):
+        draw_shapes(torch.zeros(3, 2, dtype=torch.int64))
+    with pytest.raises(ValueError, match="world must be one of all"):
+        factors.shown("half", all_factors())
+
+
+def test_the_worlds():
+    every = load_shapes().factors
+    shown = {world: factors.shown(world, every) for world in factors.WORLDS}
+    assert shown["all"].all() and shown["gaps"].sum() == shown["few"].sum() == 3 * 4 * 4 * 4
+    hidden = every[~shown["corner"]]
+    assert len(hidden) == 2 * 6 * 12 and (hidden[:, 0] == 0).all() and (hidden[:, 1] >= 2).all()
+    assert (hidden[:, 2] >= 6).all() and not torch.equal(shown["few"], factors.shown("few", every, seed=1))
+
+
+class TestGap:
+    def test_one_code_for_each_factor_is_perfect_and_their_order_does_not_matter(self):
+        every = all_factors()
+        codes = every[:, [2, 0, 3, 1]].double()
+        codes += 1e-3 * torch.rand(codes.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        gaps = mutual_information_gap(codes, every, bins=12)
+        assert (gaps > 0.95).all(), gaps
+
+    def test_a_rotation_spoils_it_and_noise_has_none(self):
+        every = all_factors()
+        assert mutual_information_gap(factors.turned(every.float(), 0), every).max() < 0.6
+        noise = torch.randn(1728, 5, generator=torch.Generator().manual_seed(0))
+        assert mutual_information_gap(noise, every).abs().max() < 0.02
+
+    def test_a_rotation_keeps_distances_of_codes_of_variance_one(self):
+        codes = torch.randn(300, 4, generator=torch.Generator().manual_seed(0)).double()
+        white = (codes - codes.mean(dim=0)) / codes.std(dim=0)
+        assert torch.allclose(
+            torch.cdist(factors.turned(codes, 3), factors.turned(codes, 3)), torch.cdist(white, white), atol=1e-4
+        )
+
+
+def test_a_row_of_a_short_run(monkeypatch):
+    monkeypatch.setattr(factors, "STEPS", 30)
+    row, history, weights = factors.row_of(Run(4.0, "corner"))
+    assert history == {} and weights is None and row["key"] == Run(4.0, "corner").key
+    assert row["recon"] > 0 and row["recon unseen"] > 0 and 0 <= row["live units"] <= 6 and -0.01 <= row["mig"] <= 1
