@@ -37,8 +37,8 @@ bench: venv ## measure what the speed claims rest on (one section: ONLY=training
 weights: venv ## train the shipped models again
 	@$(VENV_PY) tools/make_weights.py
 
-sweep: venv ## compute the runs behind the tables that are missing (on a Dask cluster: SCHEDULER=tcp://…)
-	@$(VENV_PY) tools/sweep.py $(if $(SCHEDULER),--scheduler $(SCHEDULER))
+sweep: venv ## compute the missing runs behind the tables (of one table: TABLE=runs; on a Dask cluster: SCHEDULER=tcp://…)
+	@$(VENV_PY) tools/sweep.py $(if $(TABLE),--table $(TABLE)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 
 lint: venv ## check style and format of everything, chapters included
 	@$(VENV_PY) -m ruff check

@@ -1,5 +1,6 @@
 """The stored tables: complete, each row once, and a row trained again lies where the others of its kind say."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from vae_helpers import experiments, metrics
 from vae_helpers.data import load_digit_images
 from vae_helpers.experiments import Run, where
+from vae_helpers.studies import relatives, widths
 from vae_helpers.weights import shipped_classifier, shipped_sweep, thresholds
 
 FOLDER = Path(__file__).parents[1] / "notebooks" / "results"
@@ -28,6 +30,29 @@ def test_each_planned_run_has_one_row_and_a_history(runs):
     for run in sweep.planned():
         epochs = where(history, key=run.key)["epoch"].tolist()
         assert epochs == (list(range(1, 16)) if run.data == "mnist" else list(range(20, 401, 20)))
+
+
+@pytest.mark.parametrize("name", ["widths", "relatives", "factors", "domains", "bridge"])
+def test_each_planned_run_of_a_later_chapter_has_one_row(name):
+    table = experiments.read_table(FOLDER / f"{name}.csv")
+    assert table["key"].tolist() == [run.key for run in sweep.PLANS[name]()]
+
+
+@pytest.mark.parametrize(
+    ("run", "columns"),
+    [
+        (widths.Run(16, passes=50, data="digits"), ("squared error", "−elbo", "−iwae 50")),
+        (relatives.Run("sphere", 0, "digits"), ("squared error", "charge", "nll own", "energy own")),
+    ],
+)
+def test_a_row_of_a_later_chapter_trained_again_lies_where_the_others_say(run, columns):
+    table = experiments.read_table(FOLDER / f"{run.TABLE}.csv")
+    others = where(table, data="digits")
+    others = others[others["seed"] != run.seed]
+    row, _, _ = sys.modules[type(run).__module__].row_of(run)
+    for name in columns:
+        mean, half = metrics.prediction(others[name])
+        assert abs(row[name] - mean) < half, name
 
 
 def test_only_what_an_arm_lacks_is_missing(runs):

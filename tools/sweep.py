@@ -23,7 +23,7 @@ from vae_helpers import checkpoints, experiments
 from vae_helpers.data import load_digit_images
 from vae_helpers.experiments import Run
 from vae_helpers.models import PIXELS, VAE, mlp
-from vae_helpers.studies import bridge, factors, relatives, widths
+from vae_helpers.studies import bridge, domains, factors, relatives, widths
 from vae_helpers.whole_files import write_whole
 
 RESULTS = Path(__file__).resolve().parents[1] / "notebooks" / "results"
@@ -58,12 +58,14 @@ def planned_widths():
     runs = [widths.Run(d, seed=seed) for seed in range(5) for d in WIDTHS]
     runs += [widths.Run(d, arm="warm-up", seed=seed) for seed in range(5) for d in (16, 64)]
     runs += [widths.Run(16, without=digit, passes=5, seed=seed) for seed in range(3) for digit in range(10)]
+    runs += [widths.Run(16, passes=50, seed=seed, data="digits") for seed in range(6)]  # a test trains one again
     return runs + [widths.Run(16, net, passes=5, seed=seed) for seed in range(5) for net in ("mlp", "conv")]
 
 
 def planned_relatives():
     """Every run of chapter 11's table."""
-    return [relatives.Run(kind, seed) for seed in range(5) for kind in relatives.KINDS]
+    runs = [relatives.Run(kind, seed) for seed in range(5) for kind in relatives.KINDS]
+    return runs + [relatives.Run("sphere", seed, "digits") for seed in range(6)]  # a test trains one again
 
 
 def planned_factors():
@@ -71,6 +73,11 @@ def planned_factors():
     runs = [factors.Run(beta, seed=seed) for seed in range(10) for beta in (1.0, 2.0, 4.0, 8.0, 16.0)]
     worlds = ("gaps", "few", "corner")
     return runs + [factors.Run(beta, world, seed) for seed in range(5) for world in worlds for beta in (1.0, 4.0)]
+
+
+def planned_domains():
+    """Every run of chapter 12's table of a changed world."""
+    return [domains.Run(arm, seed) for seed in range(5) for arm in domains.ARMS]
 
 
 def planned_bridge():
@@ -83,14 +90,15 @@ PLANS = {
     "widths": planned_widths,
     "relatives": planned_relatives,
     "factors": planned_factors,
+    "domains": planned_domains,
     "bridge": planned_bridge,
 }
 
 
-def work(run, classifier):
+def work(run, classifiers):
     """One run, on one thread, in whatever process joblib chose."""
     torch.set_num_threads(1)
-    return sys.modules[type(run).__module__].row_of(run, classifier)
+    return sys.modules[type(run).__module__].row_of(run, classifiers)
 
 
 def sweep(runs, folder, classifiers, *, jobs=2, scheduler=None, work=work):
@@ -105,11 +113,7 @@ def sweep(runs, folder, classifiers, *, jobs=2, scheduler=None, work=work):
         random.shuffle(missing)
         if not missing:
             break
-        calls = (
-            delayed(guarded)(work, run, classifiers[getattr(run, "data", "mnist")])
-            for run in missing
-            if not done(run, folder)
-        )
+        calls = (delayed(guarded)(work, run, classifiers) for run in missing if not done(run, folder))
         with place(jobs, scheduler), contextlib.suppress(TerminatedWorkerError):
             for run, result in Parallel(return_as="generator_unordered", pre_dispatch="n_jobs")(calls):
                 failed.pop(run, None)
@@ -120,10 +124,10 @@ def sweep(runs, folder, classifiers, *, jobs=2, scheduler=None, work=work):
     return failed | {run: "its worker died" for run in runs if run not in failed and not done(run, folder)}
 
 
-def guarded(work, run, classifier):
+def guarded(work, run, classifiers):
     """The run and its result, or, where the run itself failed, the sentence that says why."""
     try:
-        return run, work(run, classifier)
+        return run, work(run, classifiers)
     except (ArithmeticError, ValueError, RuntimeError) as error:  # a run may fail, and the others go on
         return run, f"{type(error).__name__}: {error}"
 

@@ -29,6 +29,7 @@ ARMS = {
     "noise only": ("learned", ("width", "entropy")),
     "no entropy": ("learned", ("place", "width")),
 }
+LIVE = 0.01  # nats: a unit that carries less counts as dead
 FREE_NATS = 0.5  # of the arm "free bits": what each latent unit may carry without charge
 ARMS |= {name: ARMS["VAE"] for name in ("warm-up", "cyclical", "free bits")}
 STEPS = 0.03, 0.1, 0.3  # lengths of the small steps, as shares of the spread of the codes
@@ -90,6 +91,11 @@ def charge(parts, mu, logvar):
     return 0.5 * sum((terms[part] for part in parts), torch.zeros_like(mu)).sum(dim=-1)
 
 
+def unit_kl(mu, logvar):
+    """The KL term of each latent unit, averaged over the images: (latent_dim,) nats, whose sum is the mean KL term."""
+    return torch.stack([kl_to_standard_normal(mu[:, [i]], logvar[:, [i]]).mean() for i in range(mu.shape[1])])
+
+
 def reconstruction(run, model, x, z):
     """−log p(x|z) per image, up to the Gaussian's constant: (n,) nats."""
     logits = model.decode_logits(z)
@@ -128,8 +134,8 @@ def trained(run, data, watch=None):
 
     def after_epoch(model):
         mu, logvar = model.encode(x)
-        units = [kl_to_standard_normal(mu[:, [i]], logvar[:, [i]]).mean() for i in range(mu.shape[1])]
-        seen = {f"unit {i} kl": value for i, value in enumerate(sorted(units, reverse=True), start=1)}
+        units = unit_kl(mu, logvar).sort(descending=True).values
+        seen = {f"unit {i} kl": value for i, value in enumerate(units, start=1)}
         return seen | {"spread": mu.std(dim=0).mean(), "sigma": (0.5 * logvar).exp().median()}
 
     model = VAE(seed=run.seed, mean=data.train.x.mean(dim=0))
@@ -289,11 +295,14 @@ def pixel_hash(x):
     return hashlib.sha256((x * 255).round().to(torch.uint8).numpy()).hexdigest()
 
 
-def row_of(run, classifier):
-    """The run's row, its history, and its weights in half precision: all that a worker sends back."""
+def row_of(run, classifiers):
+    """The run's row, its history, and its weights in half precision: all that a worker sends back.
+
+    classifiers: {data set: classifier}, as for `measure`.
+    """
     start, data = time.perf_counter(), images_of(run.data)
     model, history = trained(run, data)
-    row = asdict(run) | {"key": run.key} | measure(run, model, data, classifier) | made(start, data.train.x)
+    row = asdict(run) | {"key": run.key} | measure(run, model, data, classifiers[run.data]) | made(start, data.train.x)
     return row, history, {name: tensor.half() for name, tensor in model.state_dict().items()}
 
 

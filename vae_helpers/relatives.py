@@ -71,11 +71,6 @@ def vmf_sample(mu, kappa):
     return w * mu + (1 - w**2).clamp(min=1e-12).sqrt() * v
 
 
-def vmf_log_constant(kappa):
-    """log C(κ) = log(κ / 4π sinh κ): the von Mises–Fisher density on the sphere is C(κ) exp(κ μᵀz)."""
-    return kappa.log() - math.log(2 * math.pi) - kappa - torch.log1p(-torch.exp(-2 * kappa))
-
-
 def vmf_kl(kappa):
     """KL(vMF(μ, κ) ‖ uniform) = κ coth κ − 1 + log(κ / sinh κ) on the sphere: (batch,) nats, whatever μ.
 

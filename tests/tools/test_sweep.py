@@ -184,6 +184,6 @@ def test_a_later_table_has_no_history_and_no_weights(folder):
     def work(run, classifier):
         return {"key": run.key, "mig": 0.5, "seconds": 1.0}, {}, None
 
-    assert sweep.sweep(runs, folder, {"mnist": None}, work=work) == {}
+    assert sweep.sweep(runs, folder, NONE, work=work) == {}
     assert sweep.collect(runs, folder) == 2 and len(rows(folder, "factors")) == 2
     assert not (folder.parent / "history.csv").exists() and not list(folder.glob("*.safetensors"))

@@ -1,11 +1,13 @@
 """Small pictures of which everything is known: a bright shape on a dark ground, drawn from four factors."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 
 SHAPES = "disc", "square", "diamond"
 RADII = 3.0, 4.0, 5.0, 6.0  # pixels
+SIDE = 28
 PLACES = tuple(range(8, 20))  # centres, in pixels from the left and from the top
 FACTORS = {"shape": len(SHAPES), "size": len(RADII), "column": len(PLACES), "row": len(PLACES)}
 
@@ -32,10 +34,12 @@ def draw_shapes(factors, ground=0.0, ink=1.0):
         raise ValueError(f"factors must have shape (n, {len(FACTORS)}), got {tuple(factors.shape)}.")
     shape, radius, column, row = factors.T
     radius, places = torch.tensor(RADII)[radius], torch.tensor(PLACES, dtype=torch.float32)
-    pixels = torch.arange(28, dtype=torch.float32)
-    dx = (pixels - places[column][:, None])[:, None, :].abs().expand(-1, 28, 28)
-    dy = (pixels - places[row][:, None])[:, :, None].abs().expand(-1, 28, 28)
-    beyond = torch.stack([(dx**2 + dy**2).sqrt(), torch.maximum(dx, dy) * 2 / 3**0.5, (dx + dy) * 0.8])
+    pixels = torch.arange(SIDE, dtype=torch.float32)
+    dx = (pixels - places[column][:, None])[:, None, :].abs().expand(-1, SIDE, SIDE)
+    dy = (pixels - places[row][:, None])[:, :, None].abs().expand(-1, SIDE, SIDE)
+    same_area = 2 / math.pi**0.5  # a square of half-side r / same_area is as large as a disc of radius r
+    square, diamond = torch.maximum(dx, dy) * same_area, (dx + dy) * same_area / 2**0.5
+    beyond = torch.stack([(dx**2 + dy**2).sqrt(), square, diamond])
     beyond = beyond[shape, torch.arange(len(factors))] - radius[:, None, None]
     mask = (0.5 - beyond).clamp(0, 1).flatten(1)
     return ground + (torch.as_tensor(ink) - ground) * mask

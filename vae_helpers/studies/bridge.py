@@ -1,4 +1,4 @@
-"""Chapter 12's table of autoencoders with ever smaller KL weights, and of three ways to draw from each."""
+"""Chapter 12's table of autoencoders with ever smaller KL weights, and of four ways to draw from each."""
 
 import time
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from vae_helpers.losses import kl_to_standard_normal, squared_error
 from vae_helpers.models import VAE, reparameterize, seeded
 from vae_helpers.training import fit
 
-PASSES = 8
+PASSES, CODE_PASSES = 8, 16  # of the autoencoder over the images, of the diffusion model over their codes
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ def trained(run, data, epochs=PASSES):
 
 
 class CodeDiffusion:
-    """A diffusion model of a VAE's codes, each unit brought to mean 0 and variance 1 first, and back in the end."""
+    """A diffusion model of a VAE's codes of images x, each unit brought to mean 0 and variance 1, and back in the end."""
 
-    def __init__(self, model, x, *, epochs=PASSES, seed=0, watch=None):
+    def __init__(self, model, x, *, epochs=CODE_PASSES, seed=0, watch=None):
         with torch.no_grad():
             mu, logvar = model.encode(x)
         self.mean = mu.mean(dim=0)
@@ -55,7 +55,7 @@ class CodeDiffusion:
             return {"loss": diffusion.noise_error(denoiser, (z - self.mean) / self.spread).mean()}
 
         looks = {"quiet": True, "watch": watch}
-        self.history = fit(self.denoiser, x, loss, epochs=epochs, batch_size=512, seed=seed, **looks)
+        self.history = fit(self.denoiser, x, loss, epochs=epochs, batch_size=256, seed=seed, **looks)
 
     def sample(self, n, seed=0):
         """(n, d) codes."""
@@ -68,18 +68,18 @@ def measure(run, model, data, draws):
     with seeded(run.seed):
         x = chosen(data.test.x)[:IMAGES]
         mu, logvar = model.encode(x)
-        reference = model.decode(mu)
+        reference, spread = model.decode(mu), mu.std(dim=0)
         row = {
             "squared error": squared_error(x, reference),
             "recon": squared_error(x, model.decode(reparameterize(mu, logvar))),
             "kl": kl_to_standard_normal(mu, logvar),
+            "pushed": squared_error(reference, model.decode(mu + PUSH * spread * torch.randn_like(mu))),
             "energy of reconstructions": metrics.energy_distance(x, reference),
         }
     for name, density in draws.items():
         samples = model.decode(density.sample(IMAGES, seed=run.seed))
         row[f"energy {name}"] = metrics.energy_distance(x, samples)
         row[f"coverage {name}"] = metrics.coverage(reference, samples)
-    spread = mu.std(dim=0)
     row |= {"spread": spread, "largest": (mu - mu.mean(dim=0)).abs().amax(dim=0) / spread}
     row["noise"] = (0.5 * logvar).exp().median(dim=0).values / spread
     return {name: value.mean().item() for name, value in row.items()}
@@ -99,7 +99,7 @@ def densities(run, model, data):
     }
 
 
-def row_of(run, classifier=None):
+def row_of(run, classifiers=None):
     """The run's row, no history, and no weights."""
     start, data = time.perf_counter(), images_of(run.data)
     model = trained(run, data)

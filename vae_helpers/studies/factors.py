@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 
 from vae_helpers import experiments, metrics
-from vae_helpers.data.shapes import load_shapes
+from vae_helpers.data.shapes import FACTORS, load_shapes
 from vae_helpers.experiments import key_of, made
 from vae_helpers.losses import bernoulli_nll, kl_to_standard_normal
 from vae_helpers.models import VAE, reparameterize, seeded
@@ -77,11 +77,11 @@ def measure(run, model, shapes):
         mu, logvar = model.encode(x)
         recon = bernoulli_nll(x, model.decode_logits(reparameterize(mu, logvar)))
     kl = kl_to_standard_normal(mu, logvar)
-    live = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(dim=0) > 0.01
+    live = experiments.unit_kl(mu, logvar) > experiments.LIVE
     codes = mu[:, live] if live.sum() > 1 else mu
     gaps = metrics.mutual_information_gap(codes, factors)
     row = {"recon": recon[seen].mean(), "kl": kl[seen].mean(), "live units": live.sum(), "mig": gaps.mean()}
-    row |= {f"mig {name}": value for name, value in zip(("shape", "size", "column", "row"), gaps, strict=True)}
+    row |= {f"mig {name}": value for name, value in zip(FACTORS, gaps, strict=True)}
     rotated = [metrics.mutual_information_gap(turned(codes, seed), factors).mean() for seed in range(TURNS)]
     row["mig turned"] = sum(rotated) / TURNS
     if not seen.all():
@@ -89,7 +89,7 @@ def measure(run, model, shapes):
     return {name: float(value) for name, value in row.items()}
 
 
-def row_of(run, classifier=None):
+def row_of(run, classifiers=None):
     """The run's row, no history, and no weights."""
     start, shapes = time.perf_counter(), load_shapes()
     model = trained(run, shapes)

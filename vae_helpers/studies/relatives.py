@@ -218,7 +218,7 @@ def extras(run, model, x, z):
     }
 
 
-def row_of(run, classifier=None):
+def row_of(run, classifiers=None):
     """The run's row, no history, and no weights."""
     start, data = time.perf_counter(), images_of(run.data)
     model = trained(run, data)

@@ -14,12 +14,11 @@ from vae_helpers import experiments, metrics
 from vae_helpers.experiments import BATCH, IMAGES, chosen, images_of, key_of, made
 from vae_helpers.latent import standard_normal
 from vae_helpers.losses import gaussian_nll, kl_to_standard_normal, squared_error
-from vae_helpers.models import VAE, ConvVAE, reparameterize
+from vae_helpers.models import VAE, ConvVAE
 from vae_helpers.training import fit
 
 DRAWS = 50  # of the importance-weighted bound
 SHIFT = 3  # pixels
-LIVE = 0.01  # nats: a unit that carries less is counted as dead
 
 
 @dataclass(frozen=True)
@@ -63,31 +62,22 @@ def measure(run, model, data):
     rows = chosen(torch.arange(len(data.test.x)))[:IMAGES]
     x = data.test.x[rows]
     mu, logvar = model.encode(x)
-    units = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean(dim=0)
+    units = experiments.unit_kl(mu, logvar)
     elbo, train = (bound(model, images, 1) for images in (x, chosen(data.train.x)[:IMAGES]))
     samples = model.decode(standard_normal(run.latent_dim).sample(IMAGES, seed=run.seed))
     reference = model.decode(mu)
     row = {
         "squared error": squared_error(x, reference),
-        "recon": squared_error(x, model.decode(reparameterize(mu, logvar))),
         "kl": units.sum(),
-        "live units": (units > LIVE).float().sum(),
+        "live units": (units > experiments.LIVE).float().sum(),
         "−elbo": elbo,
         "train −elbo": train,
         f"−iwae {DRAWS}": bound(model, x, DRAWS),
         "coverage s1": metrics.coverage(reference, samples),
         "energy s1": metrics.energy_distance(x, samples),
-        "spread of lengths": latents(mu, logvar).norm(dim=1).std(),
-        "length": latents(mu, logvar).norm(dim=1),
         "shifted squared error": squared_error(shifted(x), model.decode(model.encode(shifted(x))[0])),
     }
     return {name: value.mean().item() for name, value in row.items()} | unusual(run, model, data, rows)
-
-
-def latents(mu, logvar):
-    """One draw of q(z|x) per image, the same for every run."""
-    eps = standard_normal(mu.shape[1]).sample(len(mu), seed=0)
-    return mu + (0.5 * logvar).exp() * eps
 
 
 def bound(model, x, draws):
@@ -139,8 +129,8 @@ def scores(model, x, pca):
 
 def pca_of(x, k):
     """x̂(x) by the k principal components of the images x."""
-    gaussian, mean = torch.cov(x.T), x.mean(dim=0)
-    basis = torch.linalg.eigh(gaussian.double()).eigenvectors[:, -k:].float()
+    mean = x.mean(dim=0)
+    basis = torch.linalg.eigh(torch.cov(x.T).double()).eigenvectors[:, -k:].float()
     return lambda images: mean + (images - mean) @ basis @ basis.T
 
 
@@ -151,9 +141,9 @@ def unusual(run, model, data, rows):
     pca = pca_of(data.train.x[data.train.y != run.without], run.latent_dim)
     x, y = data.test.x[rows], data.test.y[rows]
     usual = scores(model, x[y != run.without], pca)
-    others = strange(x[y != run.without]) | (
-        {} if run.without < 0 else {"left out": data.test.x[data.test.y == run.without]}
-    )
+    others = strange(x[y != run.without])
+    if run.without >= 0:
+        others["left out"] = data.test.x[data.test.y == run.without]
     found = {}
     for name, images in others.items():
         for score, values in scores(model, images, pca).items():
@@ -162,7 +152,7 @@ def unusual(run, model, data, rows):
     return found
 
 
-def row_of(run, classifier=None):
+def row_of(run, classifiers=None):
     """The run's row, no history, and no weights."""
     start, data = time.perf_counter(), images_of(run.data)
     model = trained(run, data)
