@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 
 from vae_helpers import diffusion
@@ -21,6 +22,12 @@ class Exact:
 def test_what_is_left_falls_from_almost_all_to_almost_nothing():
     left = left_after()
     assert len(left) == STEPS and (left.diff() < 0).all() and left[0] > 0.99 and 0 < left[-1] < 0.001
+
+
+def test_any_number_of_steps_takes_about_the_same_away():
+    assert left_after(800)[-1].log() == pytest.approx(left_after(100)[-1].log(), rel=0.15)
+    with pytest.raises(ValueError, match="more than 20, got 20"):
+        left_after(20)
 
 
 def test_the_error_of_the_best_estimate_is_the_variance_that_it_cannot_know():

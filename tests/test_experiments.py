@@ -1,8 +1,10 @@
 import hashlib
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from vae_helpers import experiments
 from vae_helpers.data import images, load_digit_images
@@ -125,3 +127,14 @@ def test_a_row_holds_finite_numbers_that_agree_with_each_other(small, monkeypatc
     model.load_state_dict(weights)  # rounded to half precision
     again = experiments.likelihoods(Run(arm, likelihood, 1.0, 4, "digits"), model, experiments.chosen(data.test.x))
     assert again["squared error"] == pytest.approx(row["squared error"], rel=0.01)
+
+
+def test_a_summary_holds_means_and_intervals_of_each_group():
+    rows = np.array([(1.0, np.nan), (3.0, np.nan)], dtype=[("kl", float), ("recon", float)])
+    text = experiments.summary({"VAE": rows, "a GAN": rows[:1].repeat(3)}, {"nats": "kl", "error": "recon"}, digits=1)
+    head, first, second = (line.split("  ") for line in text.splitlines())
+    assert [word.strip() for word in head if word] == ["nats", "error"]
+    half = stats.t.ppf(0.975, 1) * np.std([1, 3], ddof=1) / 2**0.5
+    assert [word.strip() for word in first if word] == ["VAE", f"2.0 ± {half:.1f}", "–"]
+    assert [word.strip() for word in second if word] == ["a GAN", "1.0 ± 0.0", "–"]
+    assert len({line.find("±") for line in text.splitlines()[1:]}) == 1

@@ -23,7 +23,7 @@ from vae_helpers import checkpoints, experiments
 from vae_helpers.data import load_digit_images
 from vae_helpers.experiments import Run
 from vae_helpers.models import PIXELS, VAE, mlp
-from vae_helpers.studies import bridge, domains, factors, relatives, widths
+from vae_helpers.studies import bridge, domains, factors, goals, relatives, widths
 from vae_helpers.whole_files import write_whole
 
 RESULTS = Path(__file__).resolve().parents[1] / "notebooks" / "results"
@@ -71,6 +71,7 @@ def planned_relatives():
 def planned_factors():
     """Every run of chapter 12's table of drawn shapes."""
     runs = [factors.Run(beta, seed=seed) for seed in range(10) for beta in (1.0, 2.0, 4.0, 8.0, 16.0)]
+    runs += [factors.Run(beta, "band", seed) for seed in range(10) for beta in (1.0, 2.0, 4.0)]
     worlds = ("gaps", "few", "corner")
     return runs + [factors.Run(beta, world, seed) for seed in range(5) for world in worlds for beta in (1.0, 4.0)]
 
@@ -78,6 +79,11 @@ def planned_factors():
 def planned_domains():
     """Every run of chapter 12's table of a changed world."""
     return [domains.Run(arm, seed) for seed in range(5) for arm in domains.ARMS]
+
+
+def planned_goals():
+    """Every run of chapter 12's table of ways to make images."""
+    return [goals.Run(kind, seed) for seed in range(5) for kind in goals.NAMES]
 
 
 def planned_bridge():
@@ -91,6 +97,7 @@ PLANS = {
     "relatives": planned_relatives,
     "factors": planned_factors,
     "domains": planned_domains,
+    "goals": planned_goals,
     "bridge": planned_bridge,
 }
 

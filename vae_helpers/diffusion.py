@@ -14,9 +14,12 @@ STEPS = 100
 def left_after(steps=STEPS):
     """ᾱ_t for t = 1 … steps: the share of the code's variance that is left after t steps, from near 1 to near 0.
 
-    Step t takes away a share that grows from 0.001 to 0.2 in equal parts, the schedule of Ho et al. for fewer steps.
+    Step t takes away a share that grows in equal parts from 0.1/steps to 20/steps, the schedule of Ho et al. for any
+    number of steps. Raises ValueError for 20 steps or fewer, where the last would take more than there is.
     """
-    return (1 - torch.linspace(0.001, 0.2, steps)).cumprod(dim=0)
+    if steps <= 20:
+        raise ValueError(f"steps must be more than 20, got {steps}.")
+    return (1 - torch.linspace(0.1 / steps, 20 / steps, steps)).cumprod(dim=0)
 
 
 class Denoiser(nn.Module):
@@ -39,7 +42,8 @@ def noise_error(model, z):
     t = torch.randint(STEPS, (len(z),), device=z.device)
     left = left_after().to(z.device)[t][:, None]
     eps = torch.randn_like(z)
-    return (eps - model(left.sqrt() * z + (1 - left).sqrt() * eps, t)).square().sum(dim=1)
+    z_t = left.sqrt() * z + (1 - left).sqrt() * eps
+    return (eps - model(z_t, t)).square().sum(dim=1)
 
 
 @torch.no_grad()

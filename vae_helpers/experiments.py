@@ -5,6 +5,7 @@ A `Run` decides everything but the versions and the number of threads, which its
 
 import hashlib
 import json
+import math
 import platform
 import time
 from dataclasses import asdict, dataclass
@@ -282,6 +283,23 @@ def where(table, **values):
     if not len(found):
         raise ValueError(f"the table has no row with {values}.")
     return found
+
+
+def summary(groups, columns, digits=2):
+    """A table in words: a line for each group of rows, and for each column their mean ± its 95 % interval.
+
+    groups: {name: rows of a table}; columns: {heading: column}, or names of columns. A column without numbers gets a
+    dash.
+    """
+    columns = columns if isinstance(columns, dict) else dict(zip(columns, columns, strict=True))
+    lines = [["", *columns]]
+    for name, rows in groups.items():
+        cells = [metrics.interval(rows[column]) for column in columns.values()]
+        cells = ["–" if math.isnan(mean) else f"{mean:.{digits}f} ± {half:.{digits}f}" for mean, half in cells]
+        lines.append([str(name), *cells])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    marks = "<" + ">" * len(columns)
+    return "\n".join("  ".join(f"{c:{m}{w}}" for c, m, w in zip(line, marks, widths, strict=True)) for line in lines)
 
 
 @cache

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.distributions import MultivariateNormal, kl_divergence
 
 from vae_helpers.data.shapes import FACTORS, PLACES, all_factors, draw_shapes, load_shapes
 from vae_helpers.metrics import mutual_information_gap
@@ -47,6 +48,8 @@ def test_the_worlds():
     every = load_shapes().factors
     shown = {world: factors.shown(world, every) for world in factors.WORLDS}
     assert shown["all"].all() and shown["gaps"].sum() == shown["few"].sum() == 3 * 4 * 4 * 4
+    assert (every[shown["band"]][:, 3] < 6).all() and shown["band"].sum() == 3 * 4 * 12 * 6
+    assert len(factors.pictures_of("band").x) == 864 and len(factors.pictures_of("gaps").x) == 1728
     hidden = every[~shown["corner"]]
     assert len(hidden) == 2 * 6 * 12 and (hidden[:, 0] == 0).all() and (hidden[:, 1] >= 2).all()
     assert (hidden[:, 2] >= 6).all() and not torch.equal(shown["few"], factors.shown("few", every, seed=1))
@@ -79,3 +82,27 @@ def test_a_row_of_a_short_run(monkeypatch):
     row, history, weights = factors.row_of(Run(4.0, "corner"))
     assert history == {} and weights is None and row["key"] == Run(4.0, "corner").key
     assert row["recon"] > 0 and row["recon unseen"] > 0 and 0 <= row["live units"] <= 6 and -0.01 <= row["mig"] <= 1
+
+
+def test_turning_equally_wide_units_is_free_and_others_cost_what_the_library_says():
+    every = all_factors()
+    mu = every[:, [2, 3, 1]].float()
+    logvar = torch.tensor([-4.0, -4.0, -2.0]).repeat(len(mu), 1)
+    row = factors.turns(mu, logvar, every)
+    assert row["turn"] == pytest.approx(0, abs=1e-6)
+    assert row["turn column"] == pytest.approx(1) and row["turn row"] == pytest.approx(1)
+    assert row["turn size"] == pytest.approx(0, abs=1e-6)
+    turn = torch.tensor([[1.0, -1.0], [1.0, 1.0]]) / 2**0.5
+    tilted = MultivariateNormal(torch.zeros(2), turn @ torch.diag(logvar[0, 1:].exp()) @ turn.T)
+    upright = MultivariateNormal(torch.zeros(2), torch.diag(1 / tilted.precision_matrix.diag()))
+    assert row["next turn"] == pytest.approx(kl_divergence(upright, tilted).item(), abs=1e-5)
+    assert factors.turns(mu[:, :1], logvar[:, :1], every) == {}
+
+
+def test_half_of_a_factor_that_a_pair_follows_counts_half():
+    every = all_factors()
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(len(every), generator=generator) * every[:, 1].float().std()
+    mu = torch.stack([every[:, 1] + noise, torch.randn(len(every), generator=generator)], dim=1)
+    row = factors.turns(mu, torch.zeros_like(mu), every)
+    assert row["turn size"] == pytest.approx(0.5, abs=0.05) and row["turn row"] < 0.02

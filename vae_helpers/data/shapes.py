@@ -10,6 +10,7 @@ RADII = 3.0, 4.0, 5.0, 6.0  # pixels
 SIDE = 28
 PLACES = tuple(range(8, 20))  # centres, in pixels from the left and from the top
 FACTORS = {"shape": len(SHAPES), "size": len(RADII), "column": len(PLACES), "row": len(PLACES)}
+NAMES = tuple(FACTORS)
 
 
 @dataclass(frozen=True, eq=False)

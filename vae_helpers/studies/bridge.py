@@ -13,6 +13,7 @@ from vae_helpers.models import VAE, reparameterize, seeded
 from vae_helpers.training import fit
 
 PASSES, CODE_PASSES = 8, 16  # of the autoencoder over the images, of the diffusion model over their codes
+PUSH = 0.1  # the share of their spread by which codes are moved to see what the decoder makes of it
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def trained(run, data, epochs=PASSES):
 
 
 class CodeDiffusion:
-    """A diffusion model of a VAE's codes of images x, each unit brought to mean 0 and variance 1, and back in the end."""
+    """A diffusion model of a VAE's codes of images x; each unit is brought to mean 0 and variance 1, and back after."""
 
     def __init__(self, model, x, *, epochs=CODE_PASSES, seed=0, watch=None):
         with torch.no_grad():
