@@ -25,7 +25,7 @@ def test_what_is_left_falls_from_almost_all_to_almost_nothing():
 
 
 def test_any_number_of_steps_takes_about_the_same_away():
-    assert left_after(800)[-1].log() == pytest.approx(left_after(100)[-1].log(), rel=0.15)
+    assert left_after(800)[-1].log().item() == pytest.approx(left_after(100)[-1].log().item(), rel=0.15)
     with pytest.raises(ValueError, match="more than 20, got 20"):
         left_after(20)
 
