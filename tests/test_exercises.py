@@ -1,0 +1,147 @@
+"""Every exercise: its solution passes, each known mistake is refused by name, and nonsense is survived."""
+
+import json
+import time
+
+import pytest
+import torch
+
+from vae_helpers import exercises
+from vae_helpers.exercises import ALL, core
+from vae_helpers.exercises.core import judged
+
+EACH = pytest.mark.parametrize("exercise", ALL.values(), ids=ALL)
+
+
+@EACH
+def test_the_solution_is_right(exercise):
+    assert judged(exercise, exercise.made(exercise.solution)) == (True, "right.")
+    assert exercise.hints and exercise.minutes > 0 and exercise.because
+
+
+@EACH
+def test_every_mistake_is_refused_with_its_own_sentence(exercise):
+    assert len(exercise.mistakes) >= 4
+    said = [judged(exercise, exercise.made(source)) for source in exercise.mistakes]
+    assert said == [(False, sentence) for sentence in exercise.mistakes.values()]
+    assert len(set(exercise.mistakes.values())) == len(exercise.mistakes)
+
+
+@EACH
+def test_the_blank_is_not_answered_yet(exercise):
+    assert judged(exercise, exercise.made(exercise.blank)) == (False, "not answered yet.")
+    assert exercise.cell.endswith(f'exercises.check("{exercise.name}", {exercise.variable})')
+
+
+class Odd:
+    def __eq__(self, other):
+        raise RuntimeError("no comparison")
+
+    __hash__ = None
+
+
+NONSENSE = ["?", float("nan"), torch.full((3, 5), torch.nan), [], {}, Odd(), object, -1, (1, 2, 3), torch.ones(0)]
+
+
+@EACH
+def test_nonsense_is_refused_and_raises_nothing(exercise):
+    for value in NONSENSE:
+        for answer in (value, lambda *args, value=value: value):
+            right, words = judged(exercise, answer)
+            assert not right and len(words) < 250, words
+
+
+@EACH
+def test_an_answer_that_raises_is_quoted(exercise):
+    def answer(*args):
+        raise KeyError("mine")
+
+    right, words = judged(exercise, answer)
+    assert not right and ("KeyError: 'mine'" in words or not exercise.probes)
+
+
+def test_an_endless_answer_is_stopped(monkeypatch):
+    monkeypatch.setattr(core, "SECONDS", 0.2)
+
+    def answer(*args):
+        while True:
+            pass
+
+    start = time.perf_counter()
+    right, words = judged(ALL["kl-slope"], answer)
+    assert not right and words.startswith("your answer took longer than")
+    assert time.perf_counter() - start < 30  # and the next one is judged as if nothing had happened
+    assert judged(ALL["kl-slope"], lambda sigma: sigma - 1 / sigma)[0]
+
+
+def test_a_talkative_answer_is_stopped_and_a_quiet_one_prints_nothing(capsys):
+    def talks(sigma):
+        for _ in range(10**6):
+            print("still here")
+
+    assert judged(ALL["kl-slope"], talks)[1].startswith("your answer printed more than 2000 characters")
+
+    def murmurs(sigma):
+        print("aha")
+        return sigma - 1 / sigma
+
+    assert judged(ALL["kl-slope"], murmurs)[0] and capsys.readouterr().out == ""
+
+
+def test_an_answer_cannot_move_the_random_numbers_or_the_probes_of_others():
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+
+    def spoils(mu, logvar):
+        torch.manual_seed(99)
+        mu.zero_()
+        return mu.sum(dim=1)
+
+    assert not judged(ALL["kl-one-line"], spoils)[0] and torch.equal(torch.rand(1), expected)
+    assert judged(ALL["kl-one-line"], ALL["kl-one-line"].made(ALL["kl-one-line"].solution))[0]
+
+
+def test_check_says_one_thing_and_remembers_what_was_solved(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    exercises.check("kl-slope", ...)
+    assert capsys.readouterr().out == 'kl-slope: not answered yet. exercises.hint("kl-slope") helps.\n'
+    assert not list(tmp_path.iterdir())
+    exercises.check("kl-slope", lambda sigma: sigma - 1 / sigma)
+    assert capsys.readouterr().out.startswith("kl-slope: right. Zero at σ = 1")
+    exercises.check("kl-slope", lambda sigma: sigma - 1 / sigma)
+    assert json.loads((tmp_path / "exercises-done.json").read_text()) == ["kl-slope"]
+    capsys.readouterr()
+    exercises.progress()
+    assert "1 of 5: · kl-one-line, ✓ kl-slope" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kept", ["", "{", '{"a": 1}', '["kl-slope", "gone"]', "[1, 2]"])
+def test_a_damaged_file_of_progress_loses_nothing_else(tmp_path, monkeypatch, capsys, kept):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exercises-done.json").write_text(kept)
+    exercises.check("lost-half", (2**-0.5, 0.5))
+    assert "lost-half" in json.loads((tmp_path / "exercises-done.json").read_text())
+    assert "right" in capsys.readouterr().out
+
+
+def test_where_nothing_can_be_written_the_answer_still_counts(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exercises-done.json").mkdir()
+    exercises.check("lost-half", (2**-0.5, 0.5))
+    assert "cannot be kept here" in capsys.readouterr().out
+
+
+def test_hints_come_one_by_one_and_the_solution_last(monkeypatch, capsys):
+    monkeypatch.setattr(exercises, "_asked", {})
+    exercises.solution("kl-slope")
+    exercises.hint("kl-slope")
+    exercises.solution("kl-slope")
+    lines = capsys.readouterr().out
+    first, second, last = lines.index("1 of 2"), lines.index("2 of 2"), lines.index("def slope")
+    assert first < second < last
+
+
+def test_an_unknown_name_is_an_error_that_lists_the_names():
+    with pytest.raises(ValueError, match="there is no exercise 'kl'; there are reparameterise, "):
+        exercises.check("kl", 1)

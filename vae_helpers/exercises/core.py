@@ -1,0 +1,226 @@
+"""What an exercise is, and how an answer is judged: by what it does, for inputs that were chosen to show mistakes."""
+
+import _thread
+import contextlib
+import io
+import math
+import threading
+from dataclasses import dataclass
+from numbers import Real
+
+import torch
+from torch.nn import functional as F
+
+from vae_helpers.models import seeded
+
+SECONDS, CHARACTERS = 10.0, 2000  # what one answer may take, and print
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A task with all that belongs to it. An answer is a value, or a function that is called on each of the probes.
+
+    task: what is asked, in Markdown. blank: the cell to be filled, which sets a variable called `variable`. hints: one
+    after the other. solution: the cell filled; because: what the solution shows, in Markdown. truth: the right value,
+    or a function of a probe that does not share its way with the solution, or None where `must` says all. mistakes:
+    {cell filled as people do: what to say then}. must: (what to say, property(answer) that has to hold), beyond the
+    probes. within: relative tolerance.
+    """
+
+    name: str
+    minutes: int
+    task: str
+    blank: str
+    hints: tuple
+    solution: str
+    truth: object
+    mistakes: dict
+    because: str = ""
+    probes: tuple = ()
+    must: tuple = ()
+    within: float = 1e-3
+
+    @property
+    def variable(self):
+        """The name that the blank sets."""
+        head = self.blank.split("(")[0].split("=")[0]
+        return head.removeprefix("def ").strip()
+
+    @property
+    def cell(self):
+        """The code cell of the notebook: the blank, and the line that has it checked."""
+        gap = "\n\n\n" if self.blank.startswith("def ") else "\n"
+        return f'{self.blank}{gap}exercises.check("{self.name}", {self.variable})'
+
+    def made(self, source):
+        """What a filled cell sets; the names torch, F, math and seeded are there."""
+        space = {"torch": torch, "F": F, "math": math, "seeded": seeded}
+        exec(compile(source, f"<{self.name}>", "exec"), space)
+        return space[self.variable]
+
+
+class Stopped(Exception):
+    """The answer took too long or printed too much; says so."""
+
+
+def judged(exercise, answer):
+    """(right, what to say) of an answer. Nothing that the answer does is let through, and nothing it prints."""
+    try:
+        with guarded():
+            if unfilled(exercise, answer):
+                return False, "not answered yet."
+            fault = fault_of(exercise, answer)
+            if fault is None:
+                return True, "right."
+            for source, sentence in exercise.mistakes.items():
+                if alike(exercise, answer, exercise.made(source)):
+                    return False, sentence
+            return False, fault
+    except Stopped as stop:
+        return False, str(stop)
+    except Exception as error:  # whatever an answer raises is its own affair
+        return False, f"your answer stops with {type(error).__name__}: {error}"
+
+
+def unfilled(exercise, answer):
+    """Whether the blank still stands there."""
+    if exercise.probes and callable(answer):
+        answer = called(answer, exercise.probes[0])
+    return answer is None or answer is ...
+
+
+def fault_of(exercise, answer):
+    """None for a right answer, or a sentence: the first probe or property that fails."""
+    if not exercise.probes:
+        words = difference(answer, exercise.truth, exercise.within)
+        return None if words is None else f"not yet: {words}."
+    if not callable(answer):
+        return f"{exercise.variable} must be a function, got {type(answer).__name__}."
+    for probe in exercise.probes if exercise.truth else ():
+        words = difference(called(answer, probe), exercise.truth(*copied(probe)), exercise.within)
+        if words is not None:
+            return f"not yet: for {shown(probe)} {words}."
+    for sentence, holds in exercise.must:
+        if not holds(answer):
+            return sentence
+    return None
+
+
+def alike(exercise, answer, other):
+    """Whether two answers do the same; for functions, on every probe."""
+    if not exercise.probes:
+        return difference(answer, other, exercise.within) is None
+    results = [[result_of(f, probe) for probe in exercise.probes] for f in (answer, other)]
+    return all(
+        type(b) is type(a) if isinstance(b, Exception) else difference(a, b, exercise.within) is None
+        for a, b in zip(*results, strict=True)
+    )
+
+
+def result_of(function, probe):
+    """What the call returns, or the exception that it raises."""
+    try:
+        return called(function, probe)
+    except Stopped:
+        raise
+    except Exception as error:
+        return error
+
+
+def called(function, probe):
+    """The function on copies of the probe's inputs, its random numbers started at 0."""
+    with seeded(0):
+        return function(*copied(probe))
+
+
+def copied(probe):
+    return [x.clone() if isinstance(x, torch.Tensor) else x for x in probe]
+
+
+def difference(found, wanted, within):
+    """None where two values agree, or the words that say how they do not."""
+    if isinstance(wanted, tuple):
+        if not isinstance(found, tuple) or len(found) != len(wanted):
+            return f"{len(wanted)} values are wanted, separated by commas, got {short(found)}"
+        every = (difference(a, b, within) for a, b in zip(found, wanted, strict=True))
+        return next((words for words in every if words is not None), None)
+    if isinstance(wanted, bool):
+        return None if isinstance(found, bool) and found == wanted else f"the answer should be {wanted}"
+    if isinstance(wanted, str):
+        same = str(found).strip().lower() == str(wanted).lower()
+        return None if same else f"the answer is not {short(found)}"
+    if isinstance(wanted, torch.Tensor) and wanted.ndim:
+        if not isinstance(found, torch.Tensor) or found.shape != wanted.shape:
+            shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+            return f"the result should have shape {tuple(wanted.shape)}, got {shape}"
+        close = torch.isclose(found.double(), wanted.double(), rtol=within, atol=within * 1e-2)
+        if close.all():
+            return None
+        at = (~close).nonzero()[0].tolist()
+        return f"the result is off, first at {at}: {found[tuple(at)].item():.4g}"
+    try:
+        number = found.item() if isinstance(found, torch.Tensor) else found
+    except RuntimeError:
+        return f"one number is wanted, got a tensor of shape {tuple(found.shape)}"
+    if isinstance(number, bool) or not isinstance(number, Real):
+        return f"one number is wanted, got {short(found)}"
+    wanted = float(wanted)
+    near = abs(number - wanted) <= within * max(abs(wanted), 1e-2)
+    return None if near else f"{number:.4g} is {'not a number' if number != number else 'not it'}"
+
+
+def shown(probe):
+    """The inputs of a probe, in few words."""
+    return ", ".join(short(x.tolist() if isinstance(x, torch.Tensor) and x.numel() <= 6 else x) for x in probe)
+
+
+def short(value):
+    """A value in at most sixty characters."""
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, list):
+        value = str([round(v, 3) if isinstance(v, float) else v for v in value])
+        return value if len(value) < 60 else value[:57] + "…"
+    if callable(value):
+        return value.__name__
+    text = f"{value:.4g}" if isinstance(value, float) else repr(value)
+    return text if len(text) < 60 else text[:57] + "…"
+
+
+class Pad(io.StringIO):
+    """Takes what an answer prints, up to a limit."""
+
+    def write(self, text):
+        if self.tell() + len(text) > CHARACTERS:
+            raise Stopped(f"your answer printed more than {CHARACTERS} characters and was stopped.")
+        return super().write(text)
+
+
+@contextlib.contextmanager
+def guarded():
+    """What runs inside is stopped after some seconds or many lines; its random numbers and gradients stay inside."""
+    lock, state = threading.Lock(), {"running": True, "late": False}
+
+    def stop():
+        with lock:
+            if state["running"]:
+                state["late"] = True
+                _thread.interrupt_main()
+
+    timer = threading.Timer(SECONDS, stop)
+    timer.daemon = True
+    pad = Pad()
+    timer.start()
+    try:
+        with contextlib.redirect_stdout(pad), contextlib.redirect_stderr(pad), seeded(0):
+            yield
+        with lock:
+            state["running"] = False
+    except KeyboardInterrupt:
+        if not state["late"]:
+            raise
+        raise Stopped(f"your answer took longer than {SECONDS:.0f} seconds and was stopped.") from None
+    finally:
+        with lock:
+            state["running"] = False
+        timer.cancel()
