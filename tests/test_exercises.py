@@ -1,8 +1,12 @@
 """Every exercise: its solution passes, each known mistake is refused by name, and nonsense is survived."""
 
+import ast
 import json
+import re
 import time
+from pathlib import Path
 
+import fill_exercises
 import pytest
 import torch
 
@@ -10,6 +14,7 @@ from vae_helpers import exercises
 from vae_helpers.exercises import ALL, core
 from vae_helpers.exercises.core import judged
 
+ROOT = Path(__file__).parents[1]
 EACH = pytest.mark.parametrize("exercise", ALL.values(), ids=ALL)
 
 
@@ -138,10 +143,65 @@ def test_hints_come_one_by_one_and_the_solution_last(monkeypatch, capsys):
     exercises.hint("kl-slope")
     exercises.solution("kl-slope")
     lines = capsys.readouterr().out
-    first, second, last = lines.index("1 of 2"), lines.index("2 of 2"), lines.index("def slope")
+    first, second, last = lines.index("1 of 2"), lines.index("2 of 2"), lines.index("def my_slope")
     assert first < second < last
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_names():
     with pytest.raises(ValueError, match="there is no exercise 'kl'; there are reparameterise, "):
         exercises.check("kl", 1)
+
+
+@pytest.mark.parametrize("chapter", exercises.CHAPTERS)
+def test_a_chapter_holds_its_exercises_as_they_are_kept(chapter):
+    [path] = (ROOT / "notebooks").glob(f"{chapter}_*.ipynb")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    assert fill_exercises.fill(cells) == []
+    here = [cell["id"].removeprefix("exercise-") for cell in cells if cell["id"].startswith("exercise-")]
+    assert here == [name for e in exercises.CHAPTERS[chapter] for name in (f"{e.name}-text", e.name)]
+
+
+@pytest.mark.parametrize("chapter", exercises.CHAPTERS)
+def test_a_solution_needs_only_what_its_chapter_has_imported(chapter):
+    [path] = (ROOT / "notebooks").glob(f"{chapter}_*.ipynb")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    bound = {
+        alias.asname or alias.name.split(".")[0]
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    for exercise in exercises.CHAPTERS[chapter]:
+        used = {node.id for node in ast.walk(ast.parse(exercise.solution)) if isinstance(node, ast.Name)}
+        assert used & {"torch", "F", "np", "math"} <= bound, exercise.name
+
+
+@pytest.mark.parametrize("chapter", exercises.CHAPTERS)
+def test_a_blank_takes_no_name_from_its_chapter(chapter):
+    [path] = (ROOT / "notebooks").glob(f"{chapter}_*.ipynb")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    others = [c for c in cells if c["cell_type"] == "code" and not c["id"].startswith("exercise-")]
+    words = set(re.findall(r"\w+", "\n".join("".join(cell["source"]) for cell in others)))
+    taken = [exercise.variable for exercise in exercises.CHAPTERS[chapter]]
+    assert not words & set(taken) and len(set(taken)) == len(taken)
+
+
+def test_a_changed_task_is_found_and_brought_in_line():
+    exercise = ALL["kl-slope"]
+    cells = [
+        {"id": "exercise-kl-slope-text", "cell_type": "markdown", "source": "old"},
+        {"id": "exercise-kl-slope", "cell_type": "code", "source": ["old\n", "cell"]},
+        {"id": "other", "cell_type": "code", "source": "mine"},
+    ]
+    assert fill_exercises.fill(cells) == ["exercise-kl-slope-text", "exercise-kl-slope"]
+    assert cells[0]["source"] == exercise.text and "".join(cells[1]["source"]) == exercise.cell
+    assert fill_exercises.fill(cells) == [] and cells[2]["source"] == "mine"
+    fill_exercises.fill(cells, solved=True)
+    assert "".join(cells[1]["source"]).startswith(exercise.solution)
+
+
+@pytest.mark.parametrize(("said", "found"), [("kl-slope: right. Good.\n", 0), ("kl-slope: not yet: …", 1), ("", 1)])
+def test_a_refused_solution_is_reported(said, found):
+    cell = {"id": "exercise-kl-slope", "cell_type": "code", "outputs": [{"output_type": "stream", "text": said}]}
+    assert len(fill_exercises.refused([cell])) == found

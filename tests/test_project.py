@@ -50,7 +50,7 @@ ROOMS = {
     "data": ("torch numpy", "pooch sklearn requests"),
     "experiments": ("torch", "numpy"),
     "studies": ("torch", "sklearn"),
-    "exercises": ("torch", "IPython"),
+    "exercises": ("torch numpy", ""),
     "view": ("matplotlib numpy torch PIL ipywidgets IPython tqdm", "torchvision"),
 }
 

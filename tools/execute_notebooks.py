@@ -1,7 +1,8 @@
 """Execute the chapters from fresh kernels and store their outputs: python tools/execute_notebooks.py [--only 01 06]
 
 The committed outputs come from real MNIST. `--digits --to FOLDER` runs on the offline digits and writes copies there.
-Nothing is written for a chapter whose outputs hold what no reader should see: see `output_problems`.
+Nothing is written for a chapter whose outputs hold what no reader should see: see `output_problems`. EXERCISES=solved
+fills every exercise with its solution first, and needs --to as well.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import fill_exercises
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -118,9 +120,15 @@ def clean_environment(scratch, dataset):
     return env | {"TQDM_DISABLE": "1", "VAE_DATASET": dataset}
 
 
+def solved():
+    """Whether the exercises are to be filled with their solutions."""
+    return os.environ.get("EXERCISES") == "solved"
+
+
 def execute(path, dataset, timeout):
     """The notebook at `path`, executed in a fresh kernel and normalised; raises what nbclient raises."""
     notebook = nbformat.read(path, as_version=4)
+    fill_exercises.fill(notebook.cells, solved=solved())
     client = NotebookClient(
         notebook,
         timeout=timeout,
@@ -152,6 +160,7 @@ def run_one(path, folder, dataset, timeout):
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         return [f"{path.name} was not stored: {error}"]
     problems = [problem for cell in notebook.cells for problem in output_problems(cell)]
+    problems += fill_exercises.refused(notebook.cells) if solved() else []
     if not problems:
         write_whole(folder / path.name, (nbformat.writes(notebook).rstrip("\n") + "\n").encode())
     print(f"{path.name}: {time.perf_counter() - start:.0f} s", flush=True)
@@ -170,6 +179,8 @@ def arguments(argv=None):
     args.to = args.to.resolve()
     if args.digits and args.to == HERE:
         parser.error("--digits needs --to with another folder: the committed outputs come from MNIST.")
+    if solved() and args.to == HERE:
+        parser.error("EXERCISES=solved needs --to with another folder: the committed chapters leave them open.")
     return args
 
 

@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass
 from numbers import Real
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -52,9 +53,19 @@ class Exercise:
         gap = "\n\n\n" if self.blank.startswith("def ") else "\n"
         return f'{self.blank}{gap}exercises.check("{self.name}", {self.variable})'
 
+    @property
+    def text(self):
+        """The Markdown cell of the notebook: task, hints and solution, the last two folded."""
+        hints = "\n\n".join(self.hints)
+        return (
+            f"**Exercise** ({self.minutes} minutes). {self.task}\n\n"
+            f"<details><summary>Hints</summary>\n\n{hints}\n\n</details>\n\n"
+            f"<details><summary>Solution</summary>\n\n```python\n{self.solution}\n```\n\n{self.because}\n\n</details>"
+        )
+
     def made(self, source):
-        """What a filled cell sets; the names torch, F, math and seeded are there."""
-        space = {"torch": torch, "F": F, "math": math, "seeded": seeded}
+        """What a filled cell sets; the names torch, F, np and math are there."""
+        space = {"torch": torch, "F": F, "np": np, "math": math}
         exec(compile(source, f"<{self.name}>", "exec"), space)
         return space[self.variable]
 
@@ -92,12 +103,12 @@ def unfilled(exercise, answer):
 def fault_of(exercise, answer):
     """None for a right answer, or a sentence: the first probe or property that fails."""
     if not exercise.probes:
-        words = difference(answer, exercise.truth, exercise.within)
+        words = mismatch(answer, exercise.truth, exercise.within)
         return None if words is None else f"not yet: {words}."
     if not callable(answer):
         return f"{exercise.variable} must be a function, got {type(answer).__name__}."
     for probe in exercise.probes if exercise.truth else ():
-        words = difference(called(answer, probe), exercise.truth(*copied(probe)), exercise.within)
+        words = mismatch(called(answer, probe), exercise.truth(*copied(probe)), exercise.within)
         if words is not None:
             return f"not yet: for {shown(probe)} {words}."
     for sentence, holds in exercise.must:
@@ -109,10 +120,10 @@ def fault_of(exercise, answer):
 def alike(exercise, answer, other):
     """Whether two answers do the same; for functions, on every probe."""
     if not exercise.probes:
-        return difference(answer, other, exercise.within) is None
+        return mismatch(answer, other, exercise.within) is None
     results = [[result_of(f, probe) for probe in exercise.probes] for f in (answer, other)]
     return all(
-        type(b) is type(a) if isinstance(b, Exception) else difference(a, b, exercise.within) is None
+        type(b) is type(a) if isinstance(b, Exception) else mismatch(a, b, exercise.within) is None
         for a, b in zip(*results, strict=True)
     )
 
@@ -137,12 +148,12 @@ def copied(probe):
     return [x.clone() if isinstance(x, torch.Tensor) else x for x in probe]
 
 
-def difference(found, wanted, within):
+def mismatch(found, wanted, within):
     """None where two values agree, or the words that say how they do not."""
     if isinstance(wanted, tuple):
         if not isinstance(found, tuple) or len(found) != len(wanted):
             return f"{len(wanted)} values are wanted, separated by commas, got {short(found)}"
-        every = (difference(a, b, within) for a, b in zip(found, wanted, strict=True))
+        every = (mismatch(a, b, within) for a, b in zip(found, wanted, strict=True))
         return next((words for words in every if words is not None), None)
     if isinstance(wanted, bool):
         return None if isinstance(found, bool) and found == wanted else f"the answer should be {wanted}"

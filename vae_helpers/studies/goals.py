@@ -8,10 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from vae_helpers import metrics
+from vae_helpers import losses, metrics, models
 from vae_helpers.experiments import BATCH, IMAGES, chosen, images_of, key_of, made
-from vae_helpers.losses import kl_to_standard_normal, squared_error
-from vae_helpers.models import HIDDEN, PIXELS, mlp, reparameterize, seeded, start_at
+from vae_helpers.models import HIDDEN, PIXELS, mlp, seeded, start_at
 from vae_helpers.training import fit
 
 LATENTS, DIGITS = 16, 10
@@ -60,17 +59,17 @@ class Maker(nn.Module):
 def plain_loss(model, x):
     image, _ = x.split([PIXELS, DIGITS], dim=1)
     mu, logvar = model.encoder(image).chunk(2, dim=1)
-    recon = squared_error(image, model.decode(reparameterize(mu, logvar))).mean()
-    kl = kl_to_standard_normal(mu, logvar).mean()
+    recon = losses.squared_error(image, model.decode(models.reparameterize(mu, logvar))).mean()
+    kl = losses.kl_to_standard_normal(mu, logvar).mean()
     return {"loss": recon + kl, "recon": recon, "kl": kl}
 
 
 def conditional_loss(model, x):
     image, label = x.split([PIXELS, DIGITS], dim=1)
     mu, logvar = model.encoder(x).chunk(2, dim=1)
-    z = torch.cat([reparameterize(mu, logvar), label], dim=1)
-    recon = squared_error(image, model.decode(z)).mean()
-    kl = kl_to_standard_normal(mu, logvar).mean()
+    z = torch.cat([models.reparameterize(mu, logvar), label], dim=1)
+    recon = losses.squared_error(image, model.decode(z)).mean()
+    kl = losses.kl_to_standard_normal(mu, logvar).mean()
     return {"loss": recon + kl, "recon": recon, "kl": kl}
 
 
@@ -93,7 +92,8 @@ def gan_loss(model, x):
     mistakes, slope = critic_loss(critic, image, drawn)
     frozen = {name: weight.detach() for name, weight in critic.named_parameters()}
     deceives = F.softplus(-torch.func.functional_call(critic, frozen, drawn)).mean()
-    return {"loss": mistakes.mean() + slope.mean() + deceives, "critic": mistakes.mean()}
+    whole = mistakes.mean() + slope.mean() + deceives
+    return {"loss": whole, "critic": mistakes.mean()}
 
 
 LOSSES = {"vae": plain_loss, "conditional": conditional_loss, "gan": gan_loss}
@@ -117,8 +117,8 @@ def measure(run, model, data, classifier):
         if run.kind != "gan":
             every = torch.cat([x, told], dim=1)
             mu, logvar = model.encoder(every).chunk(2, dim=1)
-            recon = squared_error(x, model.decode(torch.cat([reparameterize(mu, logvar), told], dim=1)))
-            row = {"recon": recon.mean(), "kl": kl_to_standard_normal(mu, logvar).mean()}
+            recon = losses.squared_error(x, model.decode(torch.cat([models.reparameterize(mu, logvar), told], dim=1)))
+            row = {"recon": recon.mean(), "kl": losses.kl_to_standard_normal(mu, logvar).mean()}
             row |= {"label in code": label_in(mu, asked)}
         chances = classifier(samples).softmax(dim=1)
         found = chances.argmax(dim=1)
