@@ -8,7 +8,7 @@ VENV_PY := .venv/bin/python
 # Bytecode is kept, whatever the machine asks for: .venv is ours, and compiling torch at every start costs ten seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv lab test notebooks images bench weights sweep lint lock
+.PHONY: help venv lab test notebooks exercises images bench weights sweep lint lock
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -27,6 +27,9 @@ test: venv ## set up if needed, then run every test and re-execute every chapter
 
 notebooks: venv ## execute the chapters on MNIST and store their outputs (one of them: ONLY=01)
 	@$(VENV_PY) tools/execute_notebooks.py $(if $(ONLY),--only $(ONLY))
+
+exercises: venv ## bring the exercises in the chapters in line with vae_helpers/exercises
+	@$(VENV_PY) tools/fill_exercises.py
 
 images: venv ## make the pictures again
 	@$(VENV_PY) tools/make_images.py

@@ -389,6 +389,24 @@ class TestExecute:
             execute.arguments(["--digits"])
         assert "--digits needs --to" in capsys.readouterr().err
 
+    def test_solved_exercises_never_replace_the_committed_chapters(self, capsys, monkeypatch):
+        monkeypatch.setenv("EXERCISES", "solved")
+        with pytest.raises(SystemExit):
+            execute.arguments([])
+        assert "EXERCISES=solved needs --to" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(("filled", "said"), [("", "not answered yet"), ("solved", "right")])
+    def test_exercises_are_run_open_or_solved(self, tmp_path, monkeypatch, filled, said):
+        monkeypatch.setenv("EXERCISES", filled)
+        monkeypatch.setattr(execute, "HERE", tmp_path)
+        path = write_notebook(tmp_path, "01_x.ipynb", "from vae_helpers import exercises", "old")
+        nb = json.loads(path.read_text(encoding="utf-8"))
+        nb["cells"][1]["id"] = "exercise-kl-slope"
+        path.write_text(json.dumps(nb), encoding="utf-8")
+        assert execute.run_one(path, tmp_path, "digits", 60) == []
+        last = json.loads(path.read_text(encoding="utf-8"))["cells"][1]
+        assert "my_slope(sigma)" in "".join(last["source"]) and said in "".join(last["outputs"][0]["text"])
+
 
 class TestNbval:
     """The command behind `make test`, on notebooks of our own."""

@@ -68,3 +68,13 @@ def test_a_code_that_holds_place_and_shape_is_read_well_in_both_worlds():
     assert row["shapes source"] < 0.5 and row["ground told"] < 0.1
     row = domains.measure(lambda x: x[:, :1].repeat(1, 2), seed=0)
     assert row["ground told"] > 0.99 and row["place error source"] > 2.5
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(("arm", "has_kl"), [("pixels", False), ("VAE 1", True)])
+def test_a_row_of_a_short_run(monkeypatch, arm, has_kl):
+    monkeypatch.setattr(domains, "EPOCHS", 1)
+    monkeypatch.setattr(domains, "measure", lambda encode, seed: {"size": encode(torch.zeros(1, 784)).shape[1]})
+    row, history, weights = domains.row_of(Run(arm))
+    assert history == {} and weights is None and row["size"] == (6 if has_kl else 784)
+    assert ("kl" in row) == has_kl and (not has_kl or row["kl"] > 0)

@@ -7,11 +7,13 @@ chapter. Nothing leaves the machine; what was solved is kept in one small file b
 import json
 from pathlib import Path
 
-from vae_helpers.exercises import c02, c03, c05
+from vae_helpers.exercises import c02, c03, c04, c05, c08
 from vae_helpers.exercises.core import judged
 from vae_helpers.whole_files import write_whole
 
-CHAPTERS = {"02": c02.EXERCISES, "03": c03.EXERCISES, "05": c05.EXERCISES}
+CHAPTERS = {
+    number: chapter.EXERCISES for number, chapter in {"02": c02, "03": c03, "04": c04, "05": c05, "08": c08}.items()
+}
 ALL = {exercise.name: exercise for exercises in CHAPTERS.values() for exercise in exercises}
 PROGRESS = Path("exercises-done.json")
 _asked = {}

@@ -164,7 +164,7 @@ def mismatch(found, wanted, within):
         if not isinstance(found, torch.Tensor) or found.shape != wanted.shape:
             shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
             return f"the result should have shape {tuple(wanted.shape)}, got {shape}"
-        close = torch.isclose(found.double(), wanted.double(), rtol=within, atol=within * 1e-2)
+        close = torch.isclose(found.double(), wanted.double(), rtol=within, atol=within * 1e-2, equal_nan=True)
         if close.all():
             return None
         at = (~close).nonzero()[0].tolist()
@@ -176,7 +176,7 @@ def mismatch(found, wanted, within):
     if isinstance(number, bool) or not isinstance(number, Real):
         return f"one number is wanted, got {short(found)}"
     wanted = float(wanted)
-    near = abs(number - wanted) <= within * max(abs(wanted), 1e-2)
+    near = abs(number - wanted) <= within * max(abs(wanted), 1e-2) or (number != number and wanted != wanted)
     return None if near else f"{number:.4g} is {'not a number' if number != number else 'not it'}"
 
 

@@ -141,4 +141,6 @@ def row_of(run, classifiers=None):
     with seeded(run.seed):
         model = None if beta is None else trained(run, x, features)
         row = measure(features if model is None else lambda x: model.encode(x)[0], run.seed)
+        if model is not None:
+            row["kl"] = kl_to_standard_normal(*model.encode(x)).mean().item()
     return asdict(run) | {"key": run.key} | row | made(start, x), {}, None

@@ -41,16 +41,16 @@ def shown(world, factors, seed=0):
     """Which pictures a world shows, as an (n,) mask; factors: (n, 4), as in `Shapes`.
 
     "all"; "band": the upper six of the twelve rows; "gaps": those in every third column and row; "few": as many at
-    random; "corner": all but the large discs in the right half. Raises ValueError for another name.
+    random; "corner": all but the large shapes in the right half. Raises ValueError for another name.
     """
     if world not in WORLDS:
         raise ValueError(f"world must be one of {', '.join(WORLDS)}, got {world!r}.")
-    shape, size, column, row = factors.T
+    _, size, column, row = factors.T
     gaps = (column % 3 == 1) & (row % 3 == 1)
     if world == "few":
         order = torch.randperm(len(factors), generator=torch.Generator().manual_seed(seed))
         return torch.isin(torch.arange(len(factors)), order[: int(gaps.sum())])
-    corner = (shape == 0) & (size >= 2) & (column >= 6)
+    corner = (size >= 2) & (column >= 6)
     return {"all": torch.ones_like(gaps), "band": row < 6, "gaps": gaps, "corner": ~corner}[world]
 
 
@@ -117,6 +117,9 @@ def measure(run, model, shapes):
     row["mig turned"] = sum(rotated) / TURNS
     if not seen.all():
         row |= {"recon unseen": recon[~seen].mean(), "kl unseen": kl[~seen].mean()}
+    if run.world == "corner":
+        twins = (factors[:, 1] >= 2) & (factors[:, 2] < 6)  # the mirror images of those left out, which were shown
+        row["recon mirrored"] = recon[twins].mean()
     return {name: float(value) for name, value in row.items()} | held
 
 
