@@ -11,11 +11,11 @@ LOGITS = 3 * torch.randn(3, 5, generator=GENERATOR)
 FAR = torch.tensor([[200.0, -200.0]])
 
 
-def gaussian(x, x_hat, variance):
+def gaussian_by_library(x, x_hat, variance):
     return -Normal(x_hat, variance**0.5).log_prob(x).sum(dim=1)
 
 
-def bernoulli(x, logits):
+def bernoulli_by_library(x, logits):
     return -Bernoulli(logits=logits.double(), validate_args=False).log_prob(x.double()).sum(dim=1).float()
 
 
@@ -42,7 +42,7 @@ variance at every pixel, **with** its constant. Shapes (images, pixels); one num
     each = (x - x_hat) ** 2 / (2 * variance) + 0.5 * math.log(2 * math.pi * variance)
     return each.sum(dim=1)""",
         because="With σ² = ½ this is the squared error plus a constant: the convention of the book.",
-        truth=gaussian,
+        truth=gaussian_by_library,
         probes=((X, X_HAT, 0.5), (X, X_HAT, 2.0), (X[:1], X_HAT[:1], 0.01)),
         mistakes={
             "def my_nll(x, x_hat, variance):\n    return ((x - x_hat) ** 2 / (2 * variance)).sum(dim=1)": (
@@ -82,7 +82,7 @@ $p = \\mathrm{sigmoid}(\\text{logits})$, one number per image. It has to be righ
         ),
         solution="def my_bce(x, logits):\n    return (F.softplus(logits) - x * logits).sum(dim=1)",
         because="Written with softplus nothing overflows, and no probability has to be clipped.",
-        truth=bernoulli,
+        truth=bernoulli_by_library,
         probes=((X, LOGITS), (X.round(), LOGITS), (torch.tensor([[0.0, 1.0]]), FAR)),
         mistakes={
             """def my_bce(x, logits):
