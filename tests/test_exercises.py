@@ -148,7 +148,7 @@ def test_hints_come_one_by_one_and_the_solution_last(monkeypatch, capsys):
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_names():
-    with pytest.raises(ValueError, match="there is no exercise 'kl'; there are reparameterise, "):
+    with pytest.raises(ValueError, match="there is no exercise 'kl'; there are squared-error, "):
         exercises.check("kl", 1)
 
 

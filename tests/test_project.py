@@ -50,7 +50,7 @@ ROOMS = {
     "data": ("torch numpy", "pooch sklearn requests"),
     "experiments": ("torch", "numpy"),
     "studies": ("torch", "sklearn"),
-    "exercises": ("torch numpy", ""),
+    "exercises": ("torch numpy", "scipy"),
     "view": ("matplotlib numpy torch PIL ipywidgets IPython tqdm", "torchvision"),
 }
 
