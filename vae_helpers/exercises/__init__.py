@@ -7,12 +7,12 @@ chapter. Nothing leaves the machine; what was solved is kept in one small file b
 import json
 from pathlib import Path
 
-from vae_helpers.exercises import c01, c02, c03, c04, c05, c06, c07, c08, c09, c10, c11, c12
+from vae_helpers.exercises import c01, c02, c03, c04, c05, c05a, c06, c07, c08, c09, c10, c11, c12
 from vae_helpers.exercises.core import judged
 from vae_helpers.whole_files import write_whole
 
-_FILES = c01, c02, c03, c04, c05, c06, c07, c08, c09, c10, c11, c12
-CHAPTERS = {file.__name__[-2:]: file.EXERCISES for file in _FILES}
+_FILES = c01, c02, c03, c04, c05, c05a, c06, c07, c08, c09, c10, c11, c12
+CHAPTERS = {file.__name__.rpartition(".c")[2]: file.EXERCISES for file in _FILES}
 ALL = {exercise.name: exercise for exercises in CHAPTERS.values() for exercise in exercises}
 PROGRESS = Path("exercises-done.json")
 _asked = {}

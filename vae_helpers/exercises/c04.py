@@ -1,11 +1,12 @@
 """Exercises of chapter 04: the bound, its gap, and a tighter bound from several draws."""
 
 import torch
-from torch.distributions import MultivariateNormal
+from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from vae_helpers.exercises.core import Exercise
 
 GENERATOR = torch.Generator().manual_seed(4)
+BATCH = (*torch.rand(2, 5, 8, generator=GENERATOR), *torch.randn(2, 5, 3, generator=GENERATOR))
 LOG_W = 3 * torch.randn(6, 5, generator=GENERATOR)
 
 
@@ -19,6 +20,14 @@ def joint(x, w, gamma):
     """−log p(x) from the covariance of the pair (x, z), z left out."""
     covariance = torch.tensor([[w, gamma], [1.0, 0.0]]) @ torch.tensor([[w, gamma], [1.0, 0.0]]).T
     return -MultivariateNormal(torch.zeros(1), covariance[:1, :1]).log_prob(torch.tensor([float(x)])).item()
+
+
+def whole_by_loops(x, x_hat, mu, logvar, beta):
+    prior, total = Normal(0.0, 1.0), 0.0
+    for i in range(len(x)):
+        total += sum((a - b) ** 2 for a, b in zip(x[i].tolist(), x_hat[i].tolist(), strict=True))
+        total += beta * kl_divergence(Normal(mu[i], (0.5 * logvar[i]).exp()), prior).sum().item()
+    return total / len(x)
 
 
 EXERCISES = [
@@ -131,6 +140,45 @@ happened?
             'my_answer = "C"': "That may or may not be so: the reconstruction term moves too; only their sum is known.",
             'my_answer = "D"': "The posterior need not be known: log p(x) = ELBO + gap, and log p(x) did not change.",
             'my_answer = "E"': "The answers are A to D.",
+        },
+    ),
+    Exercise(
+        name="whole-loss",
+        minutes=7,
+        task="""Write `my_loss(x, x_hat, mu, logvar, beta)`, one number for a batch: the squared error of each image, \
+summed over its pixels, plus `beta` times its KL term, summed over its units; then the mean over the images.""",
+        blank="def my_loss(x, x_hat, mu, logvar, beta):\n    return ...",
+        hints=("Two sums over dim=1, one mean at the very end.", "KL: ½ Σ (μ² + σ² − 1 − log σ²)."),
+        solution="""def my_loss(x, x_hat, mu, logvar, beta):
+    recon = ((x - x_hat) ** 2).sum(dim=1)
+    kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(dim=1)
+    return (recon + beta * kl).mean()""",
+        because="With β = 1 this is the negative ELBO of a decoder with variance ½, up to a constant.",
+        truth=whole_by_loops,
+        probes=((*BATCH, 1.0), (*BATCH, 4.0), (*(part[:1] for part in BATCH), 0.0)),
+        mistakes={
+            """def my_loss(x, x_hat, mu, logvar, beta):
+    recon = ((x - x_hat) ** 2).mean(dim=1)
+    kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(dim=1)
+    return (recon + beta * kl).mean()""": (
+                "The squared error is a mean over pixels here, which multiplies β by their number."
+            ),
+            """def my_loss(x, x_hat, mu, logvar, beta):
+    recon = ((x - x_hat) ** 2).sum(dim=1)
+    kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).mean(dim=1)
+    return (recon + beta * kl).mean()""": "The KL is a mean over units here, which divides β by their number.",
+            """def my_loss(x, x_hat, mu, logvar, beta):
+    recon = ((x - x_hat) ** 2).sum(dim=1)
+    kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(dim=1)
+    return (recon + beta * kl).sum()""": "That sums over the images, so the step size would depend on the batch.",
+            """def my_loss(x, x_hat, mu, logvar, beta):
+    recon = ((x - x_hat) ** 2).sum(dim=1)
+    kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(dim=1)
+    return (beta * recon + kl).mean()""": "β stands at the wrong term; it multiplies the KL.",
+            """def my_loss(x, x_hat, mu, logvar, beta):
+    recon = ((x - x_hat) ** 2).sum(dim=1)
+    kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(dim=1)
+    return (recon - beta * kl).mean()""": "The KL is added: a loss that rewards it has no bottom.",
         },
     ),
 ]

@@ -94,4 +94,23 @@ is?""",
             'my_verdict = "all"': "One letter is wanted.",
         },
     ),
+    Exercise(
+        name="rate-split",
+        minutes=3,
+        task="""A VAE spends 5.3 nats per image on average. Its aggregate posterior lies 0.2 nats from \
+$\\mathcal N(0, I)$. How many nats does the code tell about the image?""",
+        blank="my_information = ...",
+        hints=("rate = information + KL(q(z) ‖ p(z)).",),
+        solution="my_information = 5.3 - 0.2",
+        because="5.1 nats; the rest is paid for lying in the wrong place.",
+        truth=5.1,
+        mistakes={
+            "my_information = 5.3": (
+                "0.2 of these nats are the price of the whole cloud, and tell nothing about an image."
+            ),
+            "my_information = 5.5": "The two parts add up to the rate.",
+            "my_information = 0.2": "That is the part that tells nothing.",
+            "my_information = 5.3 / 0.2": "The parts are added, not multiplied.",
+        },
+    ),
 ]

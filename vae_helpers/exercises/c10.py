@@ -3,11 +3,16 @@
 import math
 
 import torch
+from torch.distributions import Normal, kl_divergence
 
 from vae_helpers.exercises.core import Exercise
 
 GENERATOR = torch.Generator().manual_seed(10)
 A, B = torch.randn(2, 16, generator=GENERATOR)
+UNITS = (
+    torch.randn(20, 5, generator=GENERATOR) * torch.tensor([2.0, 1.0, 0.3, 0.05, 0.0]),
+    torch.tensor([-3.0, -1.0, -0.1, 0.0, 0.0]).repeat(20, 1),
+)
 SCORES = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]), torch.tensor([2.5, 4.5, 6.0, 7.0])
 
 
@@ -24,6 +29,14 @@ def cost_counted(usual, strange, threshold, rare, price):
     sent_back = sum(1 for s in usual.tolist() if s > threshold) / len(usual)
     accepted = sum(1 for s in strange.tolist() if s <= threshold) / len(strange)
     return (1 - rare) * sent_back + rare * price * accepted
+
+
+def live_counted(mu, logvar, least):
+    prior, count = Normal(0.0, 1.0), 0
+    for i in range(mu.shape[1]):
+        price = kl_divergence(Normal(mu[:, i], (0.5 * logvar[:, i]).exp()), prior).mean().item()
+        count += price > least
+    return count
 
 
 EXERCISES = [
@@ -125,6 +138,37 @@ rare, price)`: the mean cost per picture; `usual` and `strange` are scores.""",
     return rare * sent_back + (1 - rare) * price * accepted""": (
                 "The two shares are exchanged: strange ones are the rare ones."
             ),
+        },
+    ),
+    Exercise(
+        name="live-units",
+        minutes=5,
+        task="""Write `my_live(mu, logvar, least)`: the number of code units whose KL, averaged over the images, is \
+above `least` nats. Shapes (images, units).""",
+        blank="def my_live(mu, logvar, least):\n    return ...",
+        hints=("The KL of each unit and image first, without a sum.", "Mean over dim=0, compare, count."),
+        solution="""def my_live(mu, logvar, least):
+    each = 0.5 * (mu**2 + logvar.exp() - 1 - logvar)
+    return (each.mean(dim=0) > least).sum()""",
+        because="A dead unit says N(0, 1) for every image: its price is zero, and so is what it tells.",
+        truth=live_counted,
+        probes=((*UNITS, 0.01), (*UNITS, 1.0), (*UNITS, 0.0)),
+        mistakes={
+            """def my_live(mu, logvar, least):
+    each = 0.5 * (mu**2 + logvar.exp() - 1 - logvar)
+    return (each > least).any(dim=0).sum()""": (
+                "One image with a high price does not make a unit live; average over the images."
+            ),
+            """def my_live(mu, logvar, least):
+    return (mu.std(dim=0) > least).sum()""": (
+                "The spread of μ has other units than nats, and misses codes told by their width."
+            ),
+            """def my_live(mu, logvar, least):
+    each = 0.5 * (mu**2 + logvar.exp() - 1 - logvar)
+    return (each.mean(dim=1) > least).sum()""": "That counts images; the mean goes over dim=0.",
+            """def my_live(mu, logvar, least):
+    each = 0.5 * (mu**2 + logvar.exp() - 1 - logvar)
+    return (each.mean(dim=0) <= least).sum()""": "Those are the dead ones.",
         },
     ),
 ]

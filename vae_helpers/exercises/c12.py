@@ -23,6 +23,8 @@ def gap_of_upright(first, second):
 
 A, B = torch.tensor([1.0, 2.0, -1.0]), torch.tensor([0.5, 2.5, 0.0])
 
+CODES = torch.randn(2000, 2, generator=torch.Generator().manual_seed(12)) @ torch.tensor([[1.0, 1.0], [0.0, 0.5]])
+
 EXERCISES = [
     Exercise(
         name="price-of-a-label",
@@ -105,6 +107,42 @@ upright Gaussian has the diagonal of the precision matrix.)""",
             ),
             """def my_price(first, second):
     return 0.0""": "That is right for equal widths only.",
+        },
+    ),
+    Exercise(
+        name="independent-codes",
+        minutes=6,
+        task="""A critic should compare codes `z`, shape (n, d), with codes whose units are *independent* but \
+distributed as before. Write `my_shuffle(z)`, which makes the second from the first.""",
+        blank="def my_shuffle(z):\n    return ...",
+        hints=("Each unit keeps its values, but in another order.", "A permutation of its own for every column."),
+        solution="""def my_shuffle(z):
+    return torch.stack([column[torch.randperm(len(z))] for column in z.T], dim=1)""",
+        because="One order for all columns changes nothing; an order inside each code mixes the units.",
+        truth=None,
+        probes=((CODES,),),
+        must=(
+            ("not yet: the result should have the shape of z.", lambda f: f(CODES.clone()).shape == CODES.shape),
+            (
+                "not yet: every unit should keep its own values.",
+                lambda f: torch.equal(f(CODES.clone()).sort(dim=0).values, CODES.sort(dim=0).values),
+            ),
+            (
+                "not yet: the units are still dependent.",
+                lambda f: abs(torch.corrcoef(f(CODES.clone()).T)[0, 1]) < 0.1,
+            ),
+        ),
+        mistakes={
+            "def my_shuffle(z):\n    return z[torch.randperm(len(z))]": (
+                "One order for all columns: the codes stay whole, and the units as dependent as before."
+            ),
+            "def my_shuffle(z):\n    return z.gather(1, torch.rand(z.shape).argsort(dim=1))": (
+                "That shuffles inside each code, so that units exchange their values."
+            ),
+            "def my_shuffle(z):\n    return torch.randn_like(z)": (
+                "Those are draws from N(0, I); the units should be distributed as before."
+            ),
+            "def my_shuffle(z):\n    return z.flip(0)": "The same order for all columns again, and no chance in it.",
         },
     ),
 ]
