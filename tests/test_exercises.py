@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import fill_exercises
+import numpy as np
 import pytest
 import torch
 
@@ -205,3 +206,23 @@ def test_a_changed_task_is_found_and_brought_in_line():
 def test_a_refused_solution_is_reported(said, found):
     cell = {"id": "exercise-kl-slope", "cell_type": "code", "outputs": [{"output_type": "stream", "text": said}]}
     assert len(fill_exercises.refused([cell])) == found
+
+
+def test_the_right_value_counts_in_any_type():
+    one, test = ALL["kl-one-line"], ALL["sampler-test"]
+    solved, tried = one.made(one.solution), test.made(test.solution)
+    assert judged(ALL["kl-slope"], lambda sigma: np.float64(sigma - 1 / sigma))[0]
+    assert judged(one, lambda mu, logvar: solved(mu, logvar).numpy())[0]
+    assert judged(one, lambda mu, logvar: solved(mu.double(), logvar.double()))[0]
+    for kind in (torch.tensor, np.bool_, int):
+        assert judged(test, lambda sampler, kind=kind: kind(tried(sampler)))[0]
+    assert not judged(test, lambda sampler: 2 * tried(sampler))[0]
+
+
+def test_what_a_wrong_answer_prints_is_shown():
+    def wrong(sigma):
+        print("sigma is", sigma)
+        return 7.0
+
+    right, words = judged(ALL["kl-slope"], wrong)
+    assert not right and words.startswith("not yet: for (0.25) you gave 7.\nYour answer printed: sigma is 0.25")

@@ -35,7 +35,10 @@ def hint(name):
     hints = _named(name).hints
     turn = _asked.get(name, 0)
     _asked[name] = turn + 1
-    print(f"{turn % len(hints) + 1} of {len(hints)}: {hints[turn % len(hints)]}")
+    last = (
+        " (That is the last one; the solution is folded under the task.)" if turn % len(hints) + 1 == len(hints) else ""
+    )
+    print(f"{turn % len(hints) + 1} of {len(hints)}: {hints[turn % len(hints)]}{last}")
 
 
 def solution(name):

@@ -96,8 +96,8 @@ reconstruction from $k$ principal components leaves on the images `x` themselves
     Exercise(
         name="shifted-codes",
         minutes=6,
-        task="""All codes are shifted by the vector `shift`. The first layer of the decoder computes `weight @ z + \
-bias`. Write `my_bias(weight, bias, shift)`: the new bias with which every image stays as it was.""",
+        task="""All codes are shifted by the vector `shift`. The first layer of the decoder computes `weight @ z \
++ bias`. Write `my_bias(weight, bias, shift)`: the new bias with which every image stays as it was.""",
         blank="def my_bias(weight, bias, shift):\n    return ...",
         hints=("weight @ (z + shift) + new = weight @ z + bias for every z.", "Solve for the new bias."),
         solution="def my_bias(weight, bias, shift):\n    return bias - weight @ shift",

@@ -50,8 +50,8 @@ EXERCISES = [
     Exercise(
         name="reparameterise",
         minutes=5,
-        task="""Write `my_draw(mu, logvar)`: one draw from $\\mathcal N(\\mu, \\sigma^2)$ for every entry, through \
-which the gradient reaches both inputs.""",
+        task="""Write `my_draw(mu, logvar)`: one draw from $\\mathcal N(\\mu, \\sigma^2)$ for every entry, \
+through which the gradient reaches both inputs.""",
         blank="def my_draw(mu, logvar):\n    return ...",
         hints=(
             "Noise that depends on nothing, then shifted and stretched.",
@@ -100,8 +100,8 @@ which the gradient reaches both inputs.""",
     Exercise(
         name="uniform-noise",
         minutes=4,
-        task="""Somebody writes `torch.rand_like` in place of `torch.randn_like`. Which mean and standard deviation \
-do the draws have for $\\mu = 1.5$ and $\\sigma = 0.5$? Give both, to three digits.""",
+        task="""Somebody writes `torch.rand_like` in place of `torch.randn_like`. Which mean and standard \
+deviation do the draws have for $\\mu = 1.5$ and $\\sigma = 0.5$? Give both, to three digits.""",
         blank="my_draws = ...",
         hints=(
             "rand_like is uniform on [0, 1].",
@@ -122,8 +122,9 @@ do the draws have for $\\mu = 1.5$ and $\\sigma = 0.5$? Give both, to three digi
     Exercise(
         name="sampler-test",
         minutes=8,
-        task="""A sampling layer may be wrong without any error or odd curve. Write `my_is_right(sampler)`, which \
-returns `True` for a right `sampler(mu, logvar)` and `False` for a wrong one. The check hands it six samplers.""",
+        task="""A sampling layer may be wrong without any error or odd curve. Write `my_is_right(sampler)`, \
+which returns `True` for a right `sampler(mu, logvar)` and `False` for a wrong one. A sampler takes two tensors \
+of the same shape; every entry needs noise of its own. The check hands your test six samplers.""",
         blank="def my_is_right(sampler):\n    return ...",
         hints=(
             "Encode one image many times: what should differ, and by how much?",
@@ -149,20 +150,23 @@ returns `True` for a right `sampler(mu, logvar)` and `False` for a wrong one. Th
             ),
             """def my_is_right(sampler):
     mu, logvar = torch.full((20000, 1), 0.3), torch.full((20000, 1), -1.0)
-    return bool(abs(sampler(mu, logvar).mean() - 0.3) < 0.02)""": "The mean alone does not see a wrong width.",
+    return bool(abs(sampler(mu, logvar).mean() - 0.3) < 0.02)""": (
+                "It accepts the sampler that takes the variance for the width: test the width too, at σ other than 1."
+            ),
             """def my_is_right(sampler):
     mu, logvar = torch.full((20000, 1), 0.3), torch.full((20000, 1), -1.0)
     return bool(abs(sampler(mu, logvar).std() - math.exp(-0.5)) < 0.02)""": (
-                "The width alone does not see a missing mean."
+                "It accepts the sampler that drops μ: test the mean too, at μ other than 0."
             ),
         },
     ),
     Exercise(
         name="score-crossing",
         minutes=8,
-        task="""The loss is $f(z) = \\sin(\\omega z)$ with $z \\sim \\mathcal N(0.5, 1.5^2)$. For small $\\omega$ the \
-path estimate of the gradient with respect to $\\mu$ varies less than the score function, for large $\\omega$ more. \
-At which $\\omega$ do their variances cross? Two digits.""",
+        task="""The loss is $f(z) = \\sin(\\omega z)$ with $z \\sim \\mathcal N(0.5, 1.5^2)$. For small \
+$\\omega$ the path estimate of the gradient with respect to $\\mu$ varies less than the score function (without \
+a baseline), for large $\\omega$ more. 1.5 is the standard deviation. At which $\\omega$ do their variances \
+cross? Two digits.""",
         blank="my_omega = ...",
         hints=(
             "The path estimate is ω cos(ωz), the score-function estimate sin(ωz) (z − μ)/σ².",
@@ -170,10 +174,12 @@ At which $\\omega$ do their variances cross? Two digits.""",
         ),
         solution="my_omega = 0.72",
         because="Near 0.72. A wavy loss is what makes the path estimate vary; the crossing moves with σ.",
-        truth=0.72,
-        within=0.03,
+        truth=0.724,
+        within=0.015,
         mistakes={
             "my_omega = 1.0": "At ω = 1 the score function already has about a third of the variance.",
+            "my_omega = 0.76": "That is the crossing with the mean of f as baseline; it is asked for without one.",
+            "my_omega = 0.878": "1.5 is the standard deviation of z, not its variance.",
             "my_omega = 0.5": "At ω = 0.5 the path estimate still has the smaller variance, by a factor of about six.",
             "my_omega = 1 / 1.5": "1/σ is near, but there the path estimate is still better; compute both variances.",
             "my_omega = 2.0": "At ω = 2 the score function has about a tenth of the variance.",

@@ -31,8 +31,8 @@ EXERCISES = [
     Exercise(
         name="gaussian-nll",
         minutes=6,
-        task="""Write `my_nll(x, x_hat, variance)`: $-\\log p(x|z)$ of a Gaussian with mean `x_hat` and the given \
-variance at every pixel, **with** its constant. Shapes (images, pixels); one number per image, in nats.""",
+        task="""Write `my_nll(x, x_hat, variance)`: $-\\log p(x|z)$ of a Gaussian with mean `x_hat` and the \
+given variance at every pixel, **with** its constant. Shapes (images, pixels); one number per image, in nats.""",
         blank="def my_nll(x, x_hat, variance):\n    return ...",
         hints=(
             "Per pixel: (x − x̂)² / 2σ² + ½ log(2πσ²).",
@@ -73,8 +73,8 @@ variance at every pixel, **with** its constant. Shapes (images, pixels); one num
         name="bce-from-logits",
         minutes=8,
         task="""Write `my_bce(x, logits)`: the cross-entropy $-\\sum_i x_i\\log p_i + (1-x_i)\\log(1-p_i)$ with \
-$p = \\mathrm{sigmoid}(\\text{logits})$, one number per image. It has to be right for logits of ±200 too. \
-(Without calling PyTorch's own cross-entropy.)""",
+$p = \\mathrm{sigmoid}(\\text{logits})$, one number per image. Shapes (images, pixels); x lies between 0 and 1. \
+It has to be right for logits of ±200 too. (Without calling PyTorch's own cross-entropy.)""",
         blank="def my_bce(x, logits):\n    return ...",
         hints=(
             "−log p = softplus(−logit) and −log(1 − p) = softplus(logit).",
@@ -83,7 +83,12 @@ $p = \\mathrm{sigmoid}(\\text{logits})$, one number per image. It has to be righ
         solution="def my_bce(x, logits):\n    return (F.softplus(logits) - x * logits).sum(dim=1)",
         because="Written with softplus nothing overflows, and no probability has to be clipped.",
         truth=bernoulli_by_library,
-        probes=((X, LOGITS), (X.round(), LOGITS), (torch.tensor([[0.0, 1.0]]), FAR)),
+        probes=(
+            (X, LOGITS),
+            (X.round(), LOGITS),
+            (torch.tensor([[0.0, 1.0]]), FAR),
+            (torch.tensor([[0.2, 0.9]]), FAR / 25),
+        ),
         mistakes={
             """def my_bce(x, logits):
     p = torch.sigmoid(logits)
@@ -94,6 +99,11 @@ $p = \\mathrm{sigmoid}(\\text{logits})$, one number per image. It has to be righ
     p = torch.sigmoid(logits).clamp(1e-7, 1 - 1e-7)
     return -(x * p.log() + (1 - x) * (1 - p).log()).sum(dim=1)""": (
                 "Clipping hides the overflow: at logits of ±200 it charges 16 nats where 200 are due."
+            ),
+            """def my_bce(x, logits):
+    p = torch.sigmoid(logits)
+    return -(x * (p + 1e-8).log() + (1 - x) * (1 - p + 1e-8).log()).sum(dim=1)""": (
+                "Adding a tiny number keeps it finite and wrong: at logits of ±200 each pixel costs 200 nats, not 18."
             ),
             "def my_bce(x, logits):\n    return (F.softplus(logits) - x * logits).mean(dim=1)": (
                 "That is the mean over pixels; the nats of independent pixels are summed."
@@ -112,8 +122,9 @@ $p = \\mathrm{sigmoid}(\\text{logits})$, one number per image. It has to be righ
     Exercise(
         name="coded-beta",
         minutes=8,
-        task="""Write `my_beta_of(recon, kl, pixels, latents)` for a loss with cross-entropy. `recon` and `kl` are \
-`"sum"` or `"mean"` and say how each term is reduced over its pixels or latent units. Which β does the loss have?""",
+        task="""Write `my_beta_of(recon, kl, pixels, latents)` for a loss with cross-entropy. `recon` and `kl` \
+are `"sum"` or `"mean"` and say how each term is reduced over its pixels or latent units. Written as $a$ times \
+the summed cross-entropy plus $b$ times the summed KL, β is $b/a$. Which β does the loss have?""",
         blank="def my_beta_of(recon, kl, pixels, latents):\n    return ...",
         hints=(
             "Write the loss as a · (sum over pixels) + b · (sum over units).",
@@ -138,7 +149,11 @@ $p = \\mathrm{sigmoid}(\\text{logits})$, one number per image. It has to be righ
             """def my_beta_of(recon, kl, pixels, latents):
     return 1 if kl == "sum" else 1 / latents""": "The reduction of the reconstruction counts too: its mean divides a.",
             """def my_beta_of(recon, kl, pixels, latents):
-    return 1""": "Only with both sums is β = 1.",
+    if recon == kl:
+        return 1
+    return pixels if recon == "mean" else 1 / latents""": "Two means do not cancel: β is pixels / latents then.",
+            """def my_beta_of(recon, kl, pixels, latents):
+    return 1""": "β = 1 holds with both sums, not in general.",
             """def my_beta_of(recon, kl, pixels, latents):
     a = 1 if recon == "sum" else 1 / pixels
     b = 1 if kl == "sum" else 1 / latents
@@ -149,8 +164,8 @@ $p = \\mathrm{sigmoid}(\\text{logits})$, one number per image. It has to be righ
         name="rescaled-pixels",
         minutes=6,
         task="""A loss is 1,000 times the *mean* squared error over 3,072 colour values, plus the summed KL, for \
-pixels in $[0, 1]$. Which β is that? Then the pixels are rescaled to $[-1, 1]$ and the code stays as it is. Which β \
-is it now, for pixels measured as before? Give both.""",
+pixels in $[0, 1]$. Which β is that? Then the pixels are rescaled to $[-1, 1]$ and the code stays as it is. \
+Which β is it now, for pixels measured as before? Give both.""",
         blank="my_betas = ...",
         hints=(
             "a is the weight of the summed squared error: 1000/3072.",
@@ -177,7 +192,8 @@ is it now, for pixels measured as before? Give both.""",
 
 - **A**: It is wrong: its minimum is not at the image.
 - **B**: Nothing is wrong: it is the log-likelihood of the grey image.
-- **C**: Its minimum is at the image, but it is no log-likelihood of grey values: the density does not integrate to 1.
+- **C**: Its minimum is at the image, but it is no log-likelihood of grey values: the density does not integrate \
+to 1.
 - **D**: It is right if the images are divided by 255.""",
         blank="my_verdict = ...",
         hints=(

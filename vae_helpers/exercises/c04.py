@@ -34,9 +34,9 @@ EXERCISES = [
     Exercise(
         name="iwae",
         minutes=8,
-        task="""Write `my_iwae(log_w)`: the bound on $\\log p(x)$ from several draws, $\\log\\frac1k\\sum_j w_j$. \
-`log_w` holds the *logarithms* of the weights, shape (images, draws); one number per image. It has to be right for \
-logarithms near −1000 too.""",
+        task="""Write `my_iwae(log_w)`: the bound on $\\log p(x)$ from several draws, $\\log\\frac1k\\sum_j \
+w_j$. `log_w` holds the *logarithms* of the weights, shape (images, draws); one number per image. It has to be \
+right for logarithms near −1000 too.""",
         blank="def my_iwae(log_w):\n    return ...",
         hints=(
             "exp(−1000) is 0 in floating point, so the sum must be taken by `torch.logsumexp`.",
@@ -47,7 +47,7 @@ logarithms near −1000 too.""",
     return torch.logsumexp(log_w, dim=1) - k.log()""",
         because="With one draw this is one draw's ELBO; with more it can only rise, on average.",
         truth=in_doubles,
-        probes=((LOG_W,), (LOG_W[:, :1],), (LOG_W - 1000,)),
+        probes=((LOG_W,), (LOG_W[:, :1],), (LOG_W - 1000,), (torch.tensor([[0.0, -200.0], [-1000.0, -1003.0]]),)),
         mistakes={
             "def my_iwae(log_w):\n    return log_w.mean(dim=1)": (
                 "The mean of the logarithms is the ELBO again; the mean is taken before the logarithm."
@@ -62,14 +62,17 @@ logarithms near −1000 too.""",
                 "The sum runs over the images here; it has to run over the draws, dim=1."
             ),
             """def my_iwae(log_w):
+    k = torch.tensor(float(log_w.shape[1]))
+    return k.log() - torch.logsumexp(log_w, dim=1)""": "The sign: a bound on log p(x) is wanted, not on its negative.",
+            """def my_iwae(log_w):
     return log_w.max(dim=1).values""": "The largest weight alone is above the mean; the other draws count too.",
         },
     ),
     Exercise(
         name="gap-of-a-shift",
         minutes=4,
-        task="""The true posterior of an image is $\\mathcal N(1, 0.2^2)$. The encoder answers \
-$\\mathcal N(1.1, 0.2^2)$. How many nats does the ELBO lie below $\\log p(x)$?""",
+        task="""The true posterior of an image is $\\mathcal N(1, 0.2^2)$. The encoder answers $\\mathcal N(1.1, \
+0.2^2)$. How many nats does the ELBO lie below $\\log p(x)$?""",
         blank="my_gap = ...",
         hints=("The gap is KL(q ‖ true posterior).", "For equal widths it is shift² / (2σ²)."),
         solution="my_gap = 0.1**2 / (2 * 0.2**2)",
@@ -86,8 +89,9 @@ $\\mathcal N(1.1, 0.2^2)$. How many nats does the ELBO lie below $\\log p(x)$?""
     Exercise(
         name="one-number-evidence",
         minutes=6,
-        task="""In the model with one number, $z \\sim \\mathcal N(0, 1)$ and $x = wz + \\gamma\\varepsilon$. Write \
-`my_evidence(x, w, gamma)`: $-\\log p(x)$ in nats, for plain numbers.""",
+        task="""In the model with one number, $z \\sim \\mathcal N(0, 1)$ and $x = wz + \\gamma\\varepsilon$ \
+with $\\varepsilon \\sim \\mathcal N(0, 1)$. Write `my_evidence(x, w, gamma)`: $-\\log p(x)$ in nats, for plain \
+numbers.""",
         blank="def my_evidence(x, w, gamma):\n    return ...",
         hints=("x is a sum of two independent Gaussians.", "Its variance is w² + γ²."),
         solution="""def my_evidence(x, w, gamma):
@@ -101,6 +105,11 @@ $\\mathcal N(1.1, 0.2^2)$. How many nats does the ELBO lie below $\\log p(x)$?""
     variance = torch.tensor(gamma**2)
     return 0.5 * (x**2 / variance + (2 * torch.pi * variance).log())""": (
                 "That is −log p(x | z = 0): the code varies too, and adds w² to the variance."
+            ),
+            """def my_evidence(x, w, gamma):
+    variance = torch.tensor(w**2 + gamma)
+    return 0.5 * (x**2 / variance + (2 * torch.pi * variance).log())""": (
+                "γ is the standard deviation of the noise; its variance is γ²."
             ),
             """def my_evidence(x, w, gamma):
     variance = torch.tensor((w + gamma) ** 2)
@@ -145,8 +154,9 @@ happened?
     Exercise(
         name="whole-loss",
         minutes=7,
-        task="""Write `my_loss(x, x_hat, mu, logvar, beta)`, one number for a batch: the squared error of each image, \
-summed over its pixels, plus `beta` times its KL term, summed over its units; then the mean over the images.""",
+        task="""Write `my_loss(x, x_hat, mu, logvar, beta)`, one number for a batch: the squared error of each \
+image, summed over its pixels, plus `beta` times its KL term, summed over its units; then the mean over the \
+images.""",
         blank="def my_loss(x, x_hat, mu, logvar, beta):\n    return ...",
         hints=("Two sums over dim=1, one mean at the very end.", "KL: ½ Σ (μ² + σ² − 1 − log σ²)."),
         solution="""def my_loss(x, x_hat, mu, logvar, beta):

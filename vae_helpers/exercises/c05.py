@@ -29,8 +29,8 @@ EXERCISES = [
     Exercise(
         name="kl-one-line",
         minutes=5,
-        task="""Write `my_kl(mu, logvar)`: the KL divergence of $\\mathcal N(\\mu, \\sigma^2)$ from \
-$\\mathcal N(0, I)$. Both inputs have shape (images, units); one number per image, in nats, for any number of units.""",
+        task="""Write `my_kl(mu, logvar)`: the KL divergence of $\\mathcal N(\\mu, \\sigma^2)$ from $\\mathcal \
+N(0, I)$. Both inputs have shape (images, units); one number per image, in nats, for any number of units.""",
         blank="def my_kl(mu, logvar):\n    return ...",
         hints=(
             "Per unit: ½ (μ² + σ² − 1 − log σ²).",
@@ -91,8 +91,9 @@ $\\mathcal N(0, I)$. Both inputs have shape (images, units); one number per imag
     Exercise(
         name="lost-half",
         minutes=5,
-        task="""A colleague codes the term as $\\mu^2 + \\sigma^2 - \\log\\sigma - \\tfrac12$. At which $\\sigma$ is \
-this smallest, and what does it say of the prior itself ($\\mu = 0$, $\\sigma = 1$)? Give both numbers.""",
+        task="""A colleague codes the term as $\\mu^2 + \\sigma^2 - \\log\\sigma - \\tfrac12$. At which \
+$\\sigma$ is this smallest, and what does it say of the prior itself ($\\mu = 0$, $\\sigma = 1$)? Give both \
+numbers.""",
         blank="my_found = ...",
         hints=("Set the derivative 2σ − 1/σ to zero.", "What must the price of the prior itself be?"),
         solution="my_found = 2**-0.5, 0.5",
@@ -150,8 +151,8 @@ $\\mathcal N(\\text{mean}, \\text{scale}^2)$, for plain numbers.""",
     Exercise(
         name="one-nat",
         minutes=4,
-        task="""At $\\sigma = 1$: how far from 0 may $\\mu$ lie for one nat? And at $\\mu = 0$, $\\sigma < 1$: how \
-many *more* nats does each halving of a tiny $\\sigma$ cost, in the limit? Give both.""",
+        task="""At $\\sigma = 1$: how far from 0 may $\\mu$ lie for one nat? And at $\\mu = 0$, $\\sigma < 1$: \
+how many *more* nats does each halving of a tiny $\\sigma$ cost, in the limit? Give both.""",
         blank="my_prices = ...",
         hints=("½ μ² = 1.", "For tiny σ only −log σ is left; what does halving add?"),
         solution="my_prices = 2**0.5, np.log(2)",

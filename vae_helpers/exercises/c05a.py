@@ -18,8 +18,9 @@ EXERCISES = [
     Exercise(
         name="kl-with-correlations",
         minutes=7,
-        task="""Write `my_kl(mean, covariance)`: the KL divergence of $\\mathcal N(\\text{mean}, \\text{covariance})$ \
-from $\\mathcal N(0, I)$ for a covariance that need not be diagonal. Shapes (d,) and (d, d).""",
+        task="""Write `my_kl(mean, covariance)`: the KL divergence of $\\mathcal N(\\text{mean}, \
+\\text{covariance})$ from $\\mathcal N(0, I)$ for a covariance that need not be diagonal. Shapes (d,) and (d, \
+d).""",
         blank="def my_kl(mean, covariance):\n    return ...",
         hints=(
             "½ (mᵀm + trace − d − log det).",
@@ -51,9 +52,9 @@ from $\\mathcal N(0, I)$ for a covariance that need not be diagonal. Shapes (d,)
     Exercise(
         name="rotated-posterior",
         minutes=6,
-        task="""$q = \\mathcal N(0, \\mathrm{diag}(4, \\tfrac14))$ is rotated by 45 degrees. What is its KL divergence \
-from $\\mathcal N(0, I)$ now, and what does the diagonal formula give when it is fed with the new variances? Give \
-both.""",
+        task="""$q = \\mathcal N(0, \\mathrm{diag}(4, \\tfrac14))$ is rotated by 45 degrees. What is its KL \
+divergence from $\\mathcal N(0, I)$ now, and what does the diagonal formula give when it is fed with the new \
+variances? Give both.""",
         blank="my_prices = ...",
         hints=(
             "The prior looks alike from all sides, so the first does not change.",

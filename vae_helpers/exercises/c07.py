@@ -19,8 +19,9 @@ EXERCISES = [
     Exercise(
         name="paired-interval",
         minutes=8,
-        task="""Write `my_interval(a, b)` for two arms trained with the same ten seeds: the mean of their difference, \
-`a` minus `b`, and the half-width of its 95 % interval. (Student's t for nine degrees of freedom: 2.262.)""",
+        task="""Write `my_interval(a, b)` for two arms trained with the same ten seeds: the mean of their \
+difference, `a` minus `b`, and the half-width of its 95 % interval. (Student's t for nine degrees of freedom: \
+2.262.)""",
         blank="def my_interval(a, b):\n    return ...",
         hints=(
             "The seeds are the same, so look at the ten differences.",
@@ -58,12 +59,13 @@ EXERCISES = [
     Exercise(
         name="interval-verdict",
         minutes=3,
-        task="""A paper reports that its method raises a score by 0.08, and ten seeds give 0.08 ± 0.13. Which sentence \
-may stand?
+        task="""A paper reports that its method raises a score by 0.08, and ten seeds give 0.08 ± 0.13. Which \
+sentence may stand?
 
 - **A**: The method does nothing.
 - **B**: The method raises the score by 0.08.
-- **C**: Ten seeds cannot tell whether it raises or lowers the score; an increase of 0.2 is possible, and so is none.
+- **C**: Ten seeds cannot tell whether it raises or lowers the score; an increase of 0.2 is possible, and so is \
+none.
 - **D**: With 95 % probability the method is better.""",
         blank="my_verdict = ...",
         hints=("What values does the interval hold?", "An interval with zero in it is no proof of zero."),
@@ -80,10 +82,10 @@ may stand?
     Exercise(
         name="relative-smoothness",
         minutes=5,
-        task="""Two decoders are compared by how much their picture changes for a step of 0.1 in the code. Model 1 has \
-codes with standard deviation 1 and changes by 2.0 (squared error), model 2 has standard deviation 20 and changes by \
-0.03. By what factor is model 2 the *rougher* one, for steps that are the same share of the spread of its codes? \
-(For small steps the squared change grows with the square of the step.)""",
+        task="""Two decoders are compared by how much their picture changes for a step of 0.1 in the code. Model \
+1 has codes with standard deviation 1 and changes by 2.0 (squared error), model 2 has standard deviation 20 and \
+changes by 0.03. By what factor is model 2 the *rougher* one, for steps that are the same share of the spread of \
+its codes? (For small steps the squared change grows with the square of the step.)""",
         blank="my_factor = ...",
         hints=(
             "A tenth of the spread of model 2 is a step of 2.0, twenty times the one that was taken.",

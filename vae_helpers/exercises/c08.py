@@ -30,8 +30,8 @@ EXERCISES = [
     Exercise(
         name="threshold",
         minutes=4,
-        task="""The largest eigenvalue of the covariance of some images is 3.2 (squared pixels). Squared error plus \
-β times the KL: above which β does a linear VAE with one code unit let it die?""",
+        task="""The largest eigenvalue of the covariance of some images is 3.2 (squared pixels). Squared error \
+plus β times the KL: above which β does a linear VAE with one code unit let it die?""",
         blank="my_threshold = ...",
         hints=(
             "In the book's currency the decoder's variance is ½.",
@@ -82,8 +82,8 @@ added.""",
     Exercise(
         name="warm-up",
         minutes=4,
-        task="""Write `my_warm_up(done, end)`: the β to use when the share `done` of the training (0 to 1) is over. \
-It rises evenly from 0 to `end` in the first half and stays there.""",
+        task="""Write `my_warm_up(done, end)`: the β to use when the share `done` of the training (0 to 1) is \
+over. It rises evenly from 0 to `end` in the first half and stays there.""",
         blank="def my_warm_up(done, end):\n    return ...",
         hints=("At a quarter of the training it is half of `end`.", "`min(2 * done, 1)` rises and stays."),
         solution="def my_warm_up(done, end):\n    return end * min(2 * done, 1)",
@@ -109,9 +109,9 @@ It rises evenly from 0 to `end` in the first half and stays there.""",
     Exercise(
         name="rate-of-beta",
         minutes=10,
-        task="""Data are one number from $\\mathcal N(0, s^2)$; the decoder is $wz$ with noise variance $\\gamma^2$, \
-and the loss is $-\\log p(x|z) + \\beta\\,$KL. Write `my_rate(s2, gamma2, beta)`: the nats per number that the best \
-such model spends.""",
+        task="""Data are one number from $\\mathcal N(0, s^2)$; the decoder is $wz$ with noise variance \
+$\\gamma^2$, and the loss is $-\\log p(x|z) + \\beta\\,$KL. $w$ is learned, $\\gamma^2$ is given. Write \
+`my_rate(s2, gamma2, beta)`: the KL per number (without its β) of the best such model, in nats.""",
         blank="def my_rate(s2, gamma2, beta):\n    return ...",
         hints=(
             "At the optimum the distortion is D = min(s², βγ²).",
@@ -120,7 +120,7 @@ such model spends.""",
         solution="""def my_rate(s2, gamma2, beta):
     distortion = torch.tensor(min(s2, beta * gamma2))
     return 0.5 * (s2 / distortion).log()""",
-        because="Each fourfold β costs one bit, until at βγ² = s² nothing is spent at all: collapse.",
+        because="Each fourfold β takes one bit away, until at βγ² = s² nothing is spent at all: collapse.",
         truth=best_rate,
         probes=((4.0, 0.5, 1.0), (4.0, 0.5, 4.0), (4.0, 0.5, 20.0), (1.0, 0.1, 0.5)),
         mistakes={
@@ -131,6 +131,9 @@ such model spends.""",
             """def my_rate(s2, gamma2, beta):
     distortion = torch.tensor(min(s2, beta * gamma2))
     return (s2 / distortion).log()""": "Per number it is *half* the logarithm of the ratio of variances.",
+            """def my_rate(s2, gamma2, beta):
+    distortion = torch.tensor(min(s2, beta * gamma2))
+    return beta * 0.5 * (s2 / distortion).log()""": "That is β times the KL; the rate is the KL itself.",
             """def my_rate(s2, gamma2, beta):
     return 0.5 * torch.tensor(1 + s2 / gamma2).log()""": "That does not depend on β.",
             """def my_rate(s2, gamma2, beta):

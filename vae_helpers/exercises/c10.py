@@ -43,8 +43,8 @@ EXERCISES = [
     Exercise(
         name="many-small-prices",
         minutes=4,
-        task="""Every one of 64 code units has mean 0 and standard deviation 0.9 for every image. Nobody would call \
-one of them informative. How many nats is the KL term of the whole code?""",
+        task="""Every one of 64 code units has mean 0 and standard deviation 0.9 for every image. Nobody would \
+call one of them informative. How many nats is the KL term of the whole code?""",
         blank="my_nats = ...",
         hints=("One unit: ½ (0.81 − 1 − log 0.81).", "Units are independent, so their nats add."),
         solution="my_nats = 64 * 0.5 * (0.9**2 - 1 - 2 * torch.tensor(0.9).log())",
@@ -102,9 +102,9 @@ direction turns evenly from that of `a` to that of `b`, and its length goes even
     Exercise(
         name="cost-of-a-threshold",
         minutes=7,
-        task="""Pictures with a score above `threshold` are sent back, which costs 1 for a usual one. A strange one \
-that is accepted costs `price`. A share `rare` of all pictures is strange. Write `my_cost(usual, strange, threshold, \
-rare, price)`: the mean cost per picture; `usual` and `strange` are scores.""",
+        task="""Pictures with a score above `threshold` are sent back, which costs 1 for a usual one. A strange \
+one that is accepted costs `price`. A share `rare` of all pictures is strange. Write `my_cost(usual, strange, \
+threshold, rare, price)`: the mean cost per picture; `usual` and `strange` are scores.""",
         blank="def my_cost(usual, strange, threshold, rare, price):\n    return ...",
         hints=(
             "Two errors: usual ones sent back, strange ones accepted.",
@@ -143,8 +143,8 @@ rare, price)`: the mean cost per picture; `usual` and `strange` are scores.""",
     Exercise(
         name="live-units",
         minutes=5,
-        task="""Write `my_live(mu, logvar, least)`: the number of code units whose KL, averaged over the images, is \
-above `least` nats. Shapes (images, units).""",
+        task="""Write `my_live(mu, logvar, least)`: the number of code units whose KL, averaged over the images, \
+is above `least` nats. Shapes (images, units).""",
         blank="def my_live(mu, logvar, least):\n    return ...",
         hints=("The KL of each unit and image first, without a sum.", "Mean over dim=0, compare, count."),
         solution="""def my_live(mu, logvar, least):

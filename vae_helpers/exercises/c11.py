@@ -10,6 +10,7 @@ GENERATOR = torch.Generator().manual_seed(11)
 H, BOOK = torch.randn(9, 2, generator=GENERATOR), torch.randn(5, 2, generator=GENERATOR)
 USED = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3]), torch.tensor([4, 4, 4, 4]), torch.tensor([0, 0, 0, 1])
 Z = torch.randn(6, 2, generator=GENERATOR)
+UW3 = torch.tensor([0.2, 0.7, -0.4]), torch.tensor([1.0, 0.5, 0.3])
 U, W = torch.tensor([0.5, -0.3]), torch.tensor([1.0, 2.0])
 
 
@@ -33,8 +34,8 @@ EXERCISES = [
     Exercise(
         name="nearest-entry",
         minutes=5,
-        task="""Write `my_lookup(h, book)`: for every output of the encoder, shape (n, d), the number of the nearest \
-entry of the codebook, shape (K, d).""",
+        task="""Write `my_lookup(h, book)`: for every output of the encoder, shape (n, d), the number of the \
+nearest entry of the codebook, shape (K, d).""",
         blank="def my_lookup(h, book):\n    return ...",
         hints=("`torch.cdist(h, book)` holds all distances.", "`argmin` over the entries, dim=1."),
         solution="def my_lookup(h, book):\n    return torch.cdist(h, book).argmin(dim=1)",
@@ -91,11 +92,12 @@ entries is used; `index` holds the numbers of the entries that were used.""",
     Exercise(
         name="volume-of-a-bend",
         minutes=8,
-        task="""The layer $z + u\\tanh(w^\\top z + b)$ bends a cloud of codes. Write `my_log_volume(z, u, w, b)`: the \
-logarithm of the factor by which it changes volumes at each row of z. Shapes: z (n, d), u and w (d,).""",
+        task="""The layer $z + u\\tanh(w^\\top z + b)$ bends a cloud of codes. Write `my_log_volume(z, u, w, \
+b)`: the logarithm of the factor by which it changes volumes at each row of z. Shapes: z (n, d), u and w (d,); b \
+is a number. (The cloud may even fold, so take the absolute value of the factor.)""",
         blank="def my_log_volume(z, u, w, b):\n    return ...",
         hints=(
-            "The Jacobian is I + u (w tanh′)ᵀ, whose determinant is 1 + tanh′ · wᵀu.",
+            "The Jacobian is I + u (w tanh′)ᵀ, whose determinant is 1 + tanh′ · wᵀu; take its absolute value.",
             "tanh′(a) = 1 − tanh²(a).",
         ),
         solution="""def my_log_volume(z, u, w, b):
@@ -103,7 +105,7 @@ logarithm of the factor by which it changes volumes at each row of z. Shapes: z 
     return (1 + slope * (w @ u)).abs().log()""",
         because="log q falls by exactly this where volumes grow.",
         truth=volume_by_autograd,
-        probes=((Z, U, W, 0.3), (Z, W, U, -1.0), (Z[:1], U, U, 0.0)),
+        probes=((Z, U, W, 0.3), (Z, W, U, -1.0), (Z, 3 * U, -5 * U, 0.0), (Z.repeat(1, 2)[:, :3], *UW3, 0.1)),
         mistakes={
             """def my_log_volume(z, u, w, b):
     slope = 1 - torch.tanh(z @ w + b) ** 2

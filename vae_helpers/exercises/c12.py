@@ -29,9 +29,9 @@ EXERCISES = [
     Exercise(
         name="price-of-a-label",
         minutes=4,
-        task="""A VAE needs 30.3 nats for an image. A conditional VAE needs 25.3 nats for an image whose label is \
-given. Ten labels, equally frequent. By how many nats is the conditional model the better description of image *and* \
-label, compared with the plain one's description of the image alone?""",
+        task="""A VAE needs 30.3 nats for an image. A conditional VAE needs 25.3 nats for an image whose label \
+is given. Ten labels, equally frequent. By how many nats is the conditional model the better description of \
+image *and* label, compared with the plain one's description of the image alone?""",
         blank="my_gain = ...",
         hints=("The label has to be paid for too.", "One of ten equal cases costs log 10 nats."),
         solution="my_gain = 30.3 - 25.3 - math.log(10)",
@@ -47,8 +47,8 @@ label, compared with the plain one's description of the image alone?""",
     Exercise(
         name="kl-of-a-step",
         minutes=5,
-        task="""Two Gaussians have the means `a` and `b` (shape (d,)) and the same `variance` in every coordinate. \
-Write `my_step(a, b, variance)`: their KL divergence.""",
+        task="""Two Gaussians have the means `a` and `b` (shape (d,)) and the same `variance` in every \
+coordinate. Write `my_step(a, b, variance)`: their KL divergence.""",
         blank="def my_step(a, b, variance):\n    return ...",
         hints=("The widths agree, so only the shift costs.", "‖a − b‖² / (2 · variance)."),
         solution="def my_step(a, b, variance):\n    return ((a - b) ** 2).sum() / (2 * variance)",
@@ -74,9 +74,9 @@ Write `my_step(a, b, variance)`: their KL divergence.""",
     Exercise(
         name="price-of-turning",
         minutes=8,
-        task="""Two code units have the standard deviations `first` and `second`. They are turned by 45 degrees, and \
-the encoder must answer with an upright Gaussian. Write `my_price(first, second)`: the nats that are lost. (The best \
-upright Gaussian has the diagonal of the precision matrix.)""",
+        task="""Two code units have the standard deviations `first` and `second`. They are turned by 45 degrees, \
+and the encoder must answer with an upright Gaussian. Write `my_price(first, second)`: the nats that are lost. \
+(The best upright Gaussian has the diagonal of the precision matrix.)""",
         blank="def my_price(first, second):\n    return ...",
         hints=(
             "Precisions p = 1/σ². After 45 degrees both diagonal entries are their mean.",

@@ -77,16 +77,18 @@ class Stopped(Exception):
 def judged(exercise, answer):
     """(right, what to say) of an answer. Nothing that the answer does is let through, and nothing it prints."""
     try:
-        with guarded():
+        with guarded() as pad:
             if unfilled(exercise, answer):
                 return False, "not answered yet."
             fault = fault_of(exercise, answer)
             if fault is None:
                 return True, "right."
-            for source, sentence in exercise.mistakes.items():
-                if alike(exercise, answer, exercise.made(source)):
-                    return False, sentence
-            return False, fault
+            printed = pad.getvalue()
+            same = (
+                words for source, words in exercise.mistakes.items() if alike(exercise, answer, exercise.made(source))
+            )
+            words = next(same, fault)
+            return False, f"{words}\nYour answer printed: {printed.strip()}" if printed.strip() else words
     except Stopped as stop:
         return False, str(stop)
     except Exception as error:  # whatever an answer raises is its own affair
@@ -110,7 +112,7 @@ def fault_of(exercise, answer):
     for probe in exercise.probes if exercise.truth else ():
         words = mismatch(called(answer, probe), exercise.truth(*copied(probe)), exercise.within)
         if words is not None:
-            return f"not yet: for {shown(probe)} {words}."
+            return f"not yet: for ({shown(probe)}) {words}."
     for sentence, holds in exercise.must:
         if not holds(answer):
             return sentence
@@ -155,8 +157,12 @@ def mismatch(found, wanted, within):
             return f"{len(wanted)} values are wanted, separated by commas, got {short(found)}"
         every = (mismatch(a, b, within) for a, b in zip(found, wanted, strict=True))
         return next((words for words in every if words is not None), None)
+    if isinstance(found, np.ndarray | np.generic):
+        found = torch.as_tensor(found)
     if isinstance(wanted, bool):
-        return None if isinstance(found, bool) and found == wanted else f"the answer should be {wanted}"
+        told = found.item() if isinstance(found, torch.Tensor) and found.numel() == 1 else found
+        fits = isinstance(told, bool) or (isinstance(told, int) and told in (0, 1))
+        return None if fits and told == wanted else f"the answer should be {wanted}, got {short(found)}"
     if isinstance(wanted, str):
         same = str(found).strip().lower() == str(wanted).lower()
         return None if same else f"the answer is not {short(found)}"
@@ -170,14 +176,14 @@ def mismatch(found, wanted, within):
         at = (~close).nonzero()[0].tolist()
         return f"the result is off, first at {at}: {found[tuple(at)].item():.4g}"
     try:
-        number = found.item() if isinstance(found, torch.Tensor) else found
+        number = found.item() if isinstance(found, torch.Tensor) else found  # also of shape (1,)
     except RuntimeError:
         return f"one number is wanted, got a tensor of shape {tuple(found.shape)}"
     if isinstance(number, bool) or not isinstance(number, Real):
         return f"one number is wanted, got {short(found)}"
     wanted = float(wanted)
     near = abs(number - wanted) <= within * max(abs(wanted), 1e-2) or (number != number and wanted != wanted)
-    return None if near else f"{number:.4g} is {'not a number' if number != number else 'not it'}"
+    return None if near else f"you gave {number:.4g}"
 
 
 def shown(probe):
@@ -224,7 +230,7 @@ def guarded():
     timer.start()
     try:
         with contextlib.redirect_stdout(pad), contextlib.redirect_stderr(pad), seeded(0):
-            yield
+            yield pad
         with lock:
             state["running"] = False
     except KeyboardInterrupt:
