@@ -38,6 +38,7 @@ CONDA_NAMES = {"pytorch-cpu": "torch", "matplotlib-base": "matplotlib"}
 # room: (third-party imports at the top, further ones inside functions); a room imports from itself and the rooms above
 ROOMS = {
     "whole_files": ("", ""),
+    "progress": ("", ""),
     "losses": ("torch", ""),
     "models": ("torch", ""),
     "relatives": ("torch", ""),

@@ -14,12 +14,14 @@ HERE = Path(__file__).resolve().parents[1] / "notebooks"
 
 def source_of(cell, solved=False):
     """What should stand in a cell of an exercise, solved or not; None for any other cell."""
-    name = cell.get("id", "").removeprefix("exercise-")
     if not cell.get("id", "").startswith("exercise-"):
         return None
+    name = cell["id"].removeprefix("exercise-")
+    exercise = ALL.get(name.removesuffix("-text") if cell["cell_type"] == "markdown" else name)
+    if exercise is None:
+        raise ValueError(f"the cell {cell['id']!r} belongs to no exercise; there are {', '.join(ALL)}.")
     if cell["cell_type"] == "markdown":
-        return ALL[name.removesuffix("-text")].text
-    exercise = ALL[name]
+        return exercise.text
     return exercise.cell.replace(exercise.blank, exercise.solution) if solved else exercise.cell
 
 

@@ -79,6 +79,15 @@ def key_of(run, name):
     return f"{name}-{run.seed:02}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
+class Keyed:
+    """What the runs of the later tables share: files are named after the table."""
+
+    @property
+    def key(self):
+        """A name for files, the same for the same configuration on every machine."""
+        return key_of(self, self.TABLE)
+
+
 def draw(kind, mu, logvar):
     """The code that the decoder sees: the mean, the mean with noise of variance 1, or a draw from N(μ, σ²)."""
     if kind == "mean":

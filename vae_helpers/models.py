@@ -6,7 +6,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-PIXELS = 784
+SIDE = 28  # pixels along the edge of an image
+PIXELS = SIDE**2
 HIDDEN = (128, 128, 128)
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
+from vae_helpers.models import SIDE
+
 SHAPES = "disc", "square", "diamond"
 RADII = 3.0, 4.0, 5.0, 6.0  # pixels
-SIDE = 28
 PLACES = tuple(range(8, 20))  # centres, in pixels from the left and from the top
 FACTORS = {"shape": len(SHAPES), "size": len(RADII), "column": len(PLACES), "row": len(PLACES)}
 NAMES = tuple(FACTORS)

@@ -1,20 +1,16 @@
 """Exercises that answer: check(name, answer), hint(name), solution(name), and progress() over all of them.
 
 A teacher finds task, solution, known mistakes and what is tested of an exercise in one place, in the file of its
-chapter. Nothing leaves the machine; what was solved is kept in one small file beside the notebooks.
+chapter. Nothing leaves the machine; what was solved is kept in one small file beside the notebooks (progress.py).
 """
 
-import json
-from pathlib import Path
-
+from vae_helpers import progress as kept
 from vae_helpers.exercises import c01, c02, c03, c04, c05, c05a, c06, c07, c08, c09, c10, c11, c12
 from vae_helpers.exercises.core import judged
-from vae_helpers.whole_files import write_whole
 
 _FILES = c01, c02, c03, c04, c05, c05a, c06, c07, c08, c09, c10, c11, c12
 CHAPTERS = {file.__name__.rpartition(".c")[2]: file.EXERCISES for file in _FILES}
 ALL = {exercise.name: exercise for exercises in CHAPTERS.values() for exercise in exercises}
-PROGRESS = Path("exercises-done.json")
 _asked = {}
 
 
@@ -23,7 +19,8 @@ def check(name, answer):
     exercise = _named(name)
     right, words = judged(exercise, answer)
     if right:
-        _remember(name)
+        if name not in kept.read("exercises"):
+            kept.remember("exercises", name, True)
         words = f"right. {exercise.because}"
     elif words.startswith("not answered"):
         words += f' exercises.hint("{name}") helps.'
@@ -33,12 +30,10 @@ def check(name, answer):
 def hint(name):
     """The next hint; after the last one the first again."""
     hints = _named(name).hints
-    turn = _asked.get(name, 0)
-    _asked[name] = turn + 1
-    last = (
-        " (That is the last one; the solution is folded under the task.)" if turn % len(hints) + 1 == len(hints) else ""
-    )
-    print(f"{turn % len(hints) + 1} of {len(hints)}: {hints[turn % len(hints)]}{last}")
+    _asked[name] = _asked.get(name, 0) + 1
+    turn = (_asked[name] - 1) % len(hints) + 1
+    last = " (That is the last one; the solution is folded under the task.)" * (turn == len(hints))
+    print(f"{turn} of {len(hints)}: {hints[turn - 1]}{last}")
 
 
 def solution(name):
@@ -50,34 +45,18 @@ def solution(name):
     print(f"{exercise.solution}\n\n{exercise.because}")
 
 
-def progress():
-    """What has been solved, chapter by chapter."""
-    done = _done()
-    for chapter, exercises in CHAPTERS.items():
-        marks = ", ".join(f"{'✓' if e.name in done else '·'} {e.name}" for e in exercises)
-        print(f"{chapter}: {sum(e.name in done for e in exercises)} of {len(exercises)}: {marks}")
+def progress(only=None):
+    """What has been solved, chapter by chapter, or in one chapter, "05"."""
+    if only is not None and only not in CHAPTERS:
+        raise ValueError(f"only must be one of {', '.join(CHAPTERS)}, got {only!r}.")
+    done = kept.read("exercises")
+    for chapter in CHAPTERS if only is None else [only]:
+        names = [exercise.name for exercise in CHAPTERS[chapter]]
+        marks = ", ".join(f"{'✓' if name in done else '·'} {name}" for name in names)
+        print(f"{chapter}: {sum(name in done for name in names)} of {len(names)}: {marks}")
 
 
 def _named(name):
     if name not in ALL:
         raise ValueError(f"there is no exercise {name!r}; there are {', '.join(ALL)}.")
     return ALL[name]
-
-
-def _done():
-    """Names of solved exercises; none where the file is missing or not ours."""
-    try:
-        kept = json.loads(PROGRESS.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    return [name for name in kept if name in ALL] if isinstance(kept, list) else []
-
-
-def _remember(name):
-    done = _done()
-    if name in done:
-        return
-    try:
-        write_whole(PROGRESS, json.dumps([*done, name], indent=1).encode())
-    except OSError as error:
-        print(f"(What you solved cannot be kept here: {error.strerror}.)")

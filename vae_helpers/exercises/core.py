@@ -91,7 +91,7 @@ def judged(exercise, answer):
             return False, f"{words}\nYour answer printed: {printed.strip()}" if printed.strip() else words
     except Stopped as stop:
         return False, str(stop)
-    except Exception as error:  # whatever an answer raises is its own affair
+    except (Exception, SystemExit) as error:  # whatever an answer raises is its own affair
         return False, f"your answer stops with {type(error).__name__}: {error}"
 
 
@@ -215,7 +215,7 @@ class Pad(io.StringIO):
 
 @contextlib.contextmanager
 def guarded():
-    """What runs inside is stopped after some seconds or many lines; its random numbers and gradients stay inside."""
+    """What runs inside is stopped after some seconds or many lines; its random numbers stay inside."""
     lock, state = threading.Lock(), {"running": True, "late": False}
 
     def stop():

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 
 from vae_helpers.data.shapes import SIDE, all_factors, draw_shapes
-from vae_helpers.experiments import key_of, made
+from vae_helpers.experiments import Keyed, made
 from vae_helpers.losses import kl_to_standard_normal, squared_error
 from vae_helpers.models import VAE, Autoencoder, reparameterize, seeded
 from vae_helpers.training import fit
@@ -32,17 +32,12 @@ ARMS = {  # what the reader is given: pixels or features themselves, or codes of
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Keyed):
     """arm: of ARMS, what the reader of the pictures is given."""
 
     arm: str = "VAE 1"
     seed: int = 0
     TABLE: ClassVar[str] = "domains"
-
-    @property
-    def key(self):
-        """A name for files, the same for the same configuration on every machine."""
-        return key_of(self, "domains")
 
 
 def world(domain, seed):

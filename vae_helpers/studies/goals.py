@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from vae_helpers import losses, metrics, models
-from vae_helpers.experiments import BATCH, IMAGES, chosen, images_of, key_of, made
+from vae_helpers.experiments import BATCH, IMAGES, Keyed, chosen, images_of, made
 from vae_helpers.models import HIDDEN, PIXELS, mlp, seeded, start_at
 from vae_helpers.training import fit
 
@@ -18,18 +18,13 @@ NAMES = {"vae": "VAE", "conditional": "conditional VAE", "gan": "GAN"}
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Keyed):
     """kind: of NAMES; data: "mnist" or "digits"."""
 
     kind: str = "vae"
     seed: int = 0
     data: str = "mnist"
     TABLE: ClassVar[str] = "goals"
-
-    @property
-    def key(self):
-        """A name for files, the same for the same configuration on every machine."""
-        return key_of(self, f"goals-{self.kind}")
 
 
 def labelled(images):

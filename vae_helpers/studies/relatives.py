@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from vae_helpers import latent, metrics, relatives
-from vae_helpers.experiments import BATCH, GRID_IMAGES, IMAGES, SHAPE_CODES, chosen, images_of, key_of, made
+from vae_helpers.experiments import BATCH, GRID_IMAGES, IMAGES, SHAPE_CODES, Keyed, chosen, images_of, made
 from vae_helpers.losses import squared_error
 from vae_helpers.models import PIXELS, mlp, reparameterize, seeded
 from vae_helpers.relatives import CODE_DIM, CODEBOOK, POSITIONS, Relative
@@ -41,18 +41,13 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Keyed):
     """kind: of KINDS; data: "mnist" or "digits"."""
 
     kind: str = "sphere"
     seed: int = 0
     data: str = "mnist"
     TABLE: ClassVar[str] = "relatives"
-
-    @property
-    def key(self):
-        """A name for files, the same for the same configuration on every machine."""
-        return key_of(self, f"relatives-{self.kind}")
 
 
 def network(run, mean=None):

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 
 from vae_helpers import experiments, metrics
-from vae_helpers.experiments import BATCH, IMAGES, chosen, images_of, key_of, made
+from vae_helpers.experiments import BATCH, IMAGES, Keyed, chosen, images_of, made
 from vae_helpers.latent import standard_normal
 from vae_helpers.losses import gaussian_nll, kl_to_standard_normal, squared_error
 from vae_helpers.models import VAE, ConvVAE
@@ -22,7 +22,7 @@ SHIFT = 3  # pixels
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Keyed):
     """net: "mlp" or "conv"; arm: "VAE" or "warm-up"; without: the digit left out of the training images, or −1."""
 
     latent_dim: int = 16
@@ -33,11 +33,6 @@ class Run:
     seed: int = 0
     data: str = "mnist"
     TABLE: ClassVar[str] = "widths"
-
-    @property
-    def key(self):
-        """A name for files, the same for the same configuration on every machine."""
-        return key_of(self, "widths")
 
 
 def trained(run, data):

@@ -9,10 +9,10 @@ import torch
 from matplotlib import patheffects
 from PIL import Image
 
+from vae_helpers.models import SIDE
 from vae_helpers.view.picture import COLORS, picture
 from vae_helpers.view.style import DIGIT_COLORS
 
-SIDE = 28  # pixels along the edge of an image
 _pack = struct.Struct(">I").pack  # a length or a sum in a PNG
 
 

@@ -69,7 +69,7 @@ class Control(ipw.VBox):
             widget.unobserve(self._redraw, names="value")
         for part in self.parts:
             if part not in keep:
-                _close(part)
+                close_whole(part)
         self.inputs, self.parts = {}, []  # ipywidgets closes again when nothing refers to this
         self.layout.close()
         super().close()
@@ -203,10 +203,10 @@ def _play_button(widget):
     return play
 
 
-def _close(widget):
+def close_whole(widget):
     """Close a widget with its children, layout, style and link, which ipywidgets would keep for ever."""
     helpers = [getattr(widget, name, None) for name in ("layout", "style", "linked")]
     for part in (*getattr(widget, "children", ()), *helpers):
         if isinstance(part, ipw.Widget):
-            _close(part)
+            close_whole(part)
     widget.close()
