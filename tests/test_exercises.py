@@ -2,7 +2,6 @@
 
 import ast
 import json
-import re
 import time
 from pathlib import Path
 
@@ -35,7 +34,9 @@ def test_every_mistake_is_refused_with_its_own_sentence(exercise):
 
 @EACH
 def test_the_blank_is_not_answered_yet(exercise):
-    assert judged(exercise, exercise.made(exercise.blank)) == (False, "not answered yet.")
+    as_it_came = core.AS_IT_CAME * exercise.patient
+    assert judged(exercise, exercise.made(exercise.blank)) == (False, f"not answered yet{as_it_came}.")
+    assert judged(exercise, None) == judged(exercise, ...) or not exercise.patient
     assert exercise.cell.endswith(f'exercises.check("{exercise.name}", {exercise.variable})')
 
 
@@ -123,7 +124,7 @@ def test_check_says_one_thing_and_remembers_what_was_solved(tmp_path, monkeypatc
     assert len(lines) == len(exercises.CHAPTERS) and "05: 1 of 5: · kl-one-line, ✓ kl-slope" in lines[4]
     exercises.progress("05")
     assert capsys.readouterr().out.splitlines() == lines[4:5]
-    with pytest.raises(ValueError, match=r"only must be one of 01, .* got '5'"):
+    with pytest.raises(ValueError, match=r"the chapter must be one of 01, .* got '5'"):
         exercises.progress("5")
 
 
@@ -171,8 +172,11 @@ def test_a_solution_needs_only_what_its_chapter_has_imported(chapter):
 def test_a_blank_takes_no_name_from_its_chapter(chapter):
     [path] = (ROOT / "notebooks").glob(f"{chapter}_*.ipynb")
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    others = [c for c in cells if c["cell_type"] == "code" and not c["id"].startswith("exercise-")]
-    words = set(re.findall(r"\w+", "\n".join("".join(cell["source"]) for cell in others)))
+    theirs = "exercise-", "ward-", "yours"  # the cells that work with what a learner wrote
+    others = [c for c in cells if c["cell_type"] == "code" and not c["id"].startswith(theirs)]
+    trees = [node for cell in others for node in ast.walk(ast.parse("".join(cell["source"])))]
+    words = {node.id for node in trees if isinstance(node, ast.Name)}
+    words |= {node.name for node in trees if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     taken = [exercise.variable for exercise in exercises.CHAPTERS[chapter]]
     assert not words & set(taken) and len(set(taken)) == len(taken)
 
@@ -226,3 +230,103 @@ def test_a_cell_of_no_exercise_is_an_error_that_lists_the_names():
     cells = [{"id": "exercise-gone", "cell_type": "code", "source": ""}]
     with pytest.raises(ValueError, match="'exercise-gone' belongs to no exercise; there are squared-error, "):
         fill_exercises.fill(cells)
+
+
+SICK = [exercise for exercise in exercises.CHAPTERS["13"] if not exercise.healthy]
+
+
+def test_the_clinic_has_twelve_sick_and_two_healthy_patients_and_refuses_dozens_of_wrong_repairs():
+    assert len(SICK) == 12 and len(exercises.CHAPTERS["13"]) == 14
+    assert sum(len(exercise.mistakes) for exercise in SICK) >= 50
+
+
+@pytest.mark.parametrize("exercise", SICK, ids=lambda exercise: exercise.name)
+def test_a_sick_patient_is_not_called_healthy(exercise):
+    right, words = judged(exercise, "Healthy")
+    assert not right and words.startswith("it is not healthy: ") and len(words) > 40
+
+
+def test_what_the_last_check_found_decides_whose_function_is_used(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(exercises, "_states", {})
+    page, zero = (ALL[name] for name in ("grey-page", "below-zero"))
+    sick, cured = page.made(page.blank), page.made(page.solution)
+    assert exercises.state("grey-page") == "untouched"
+    for answer, found in ((sick, "untouched"), (lambda x, x_hat: x, "wrong"), (cured, "right"), (sick, "untouched")):
+        exercises.check("grey-page", answer)
+        assert exercises.state("grey-page") == found
+    exercises.check("below-zero", "healthy")
+    assert exercises.state("below-zero") == "right" and "below-zero: right." in capsys.readouterr().out
+    x = torch.rand(2, 3, 784)
+    assert exercises.code_of("grey-page", cured) is cured
+    assert torch.equal(exercises.code_of("below-zero", "healthy")(*x), zero.made(zero.blank)(*x))
+
+
+def test_the_chain_takes_what_is_right_and_else_ours(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(exercises, "_states", {})
+    chain = exercises.CHAPTERS["16"]
+    mine = [exercise.made(exercise.blank) for exercise in chain]
+    mine[2] = chain[2].made(chain[2].solution)
+    exercises.check("chain-kl", mine[2])
+    exercises.check("chain-recon", lambda x, logits: x)
+    best = exercises.best("16", mine)
+    assert list(best) == [exercise.variable for exercise in chain] and best["my_kl_term"] is mine[2]
+    assert judged(chain[1], best["my_recon_term"])[0] and judged(chain[6], best["my_fitted_elbo"])[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["grey-page", "below-the-floor", "one-for-all", "never-black", "chain-recon", "chain-kl"]
+)
+def test_a_right_value_without_its_gradient_is_refused(name):
+    solved = ALL[name].made(ALL[name].solution)
+    right, words = judged(ALL[name], torch.no_grad()(solved))
+    assert not right and ("gradient" in words or name == "chain-recon")  # there a known mistake has the same values
+
+
+@pytest.mark.parametrize("name", ["reparameterise", "two-widths", "no-variety", "chain-sampler"])
+@pytest.mark.parametrize(
+    ("noise", "words"),
+    [
+        ("torch.randn(len(mu), 1)", "all units"),
+        ("torch.randn(mu.shape, generator=torch.Generator().manual_seed(0))", "every call"),
+    ],
+)
+def test_noise_that_is_shared_or_repeated_is_refused(name, noise, words):
+    exercise = ALL[name]
+    source = f"def {exercise.variable}(mu, logvar):\n    return mu + (0.5 * logvar).exp() * {noise}"
+    right, said = judged(exercise, exercise.made(source))
+    assert not right and words in said
+
+
+@pytest.mark.parametrize("cut", ["my_sampler(mu, logvar).detach()", "my_sampler(mu.detach(), logvar)"])
+def test_a_bound_that_cannot_train_is_refused(cut):
+    exercise = ALL["chain-elbo"]
+    right, words = judged(exercise, exercise.made(exercise.solution.replace("my_sampler(mu, logvar)", cut)))
+    assert not right and "slopes" in words
+
+
+@pytest.mark.parametrize("answer", ["sick", "healthy?", 3, []])
+def test_a_patient_wants_a_function_or_the_word(answer):
+    for name in ("grey-page", "below-zero"):
+        assert judged(ALL[name], answer) == (False, 'not yet: hand in the mended function, or the word "healthy".')
+
+
+def test_an_answer_changes_no_setting():
+    def meddles(sigma):
+        torch.set_grad_enabled(False)
+        torch.set_default_dtype(torch.float64)
+        return sigma - 1 / sigma
+
+    assert judged(ALL["kl-slope"], meddles)[0]
+    assert torch.is_grad_enabled() and torch.get_default_dtype() == torch.float32
+
+
+def test_what_the_chain_is_given_is_named_when_it_is_wrong():
+    with pytest.raises(ValueError, match="answers must hold 7 functions, one per exercise, got 2"):
+        exercises.best("16", [1, 2])
+    with pytest.raises(ValueError, match=r"the chapter must be one of 01, .*, got 16"):
+        exercises.best(16, [])
+    for function in (lambda name: exercises.check(name, 1), exercises.state, exercises.hint):
+        with pytest.raises(ValueError, match="there is no exercise"):
+            function([])

@@ -39,6 +39,7 @@ CONDA_NAMES = {"pytorch-cpu": "torch", "matplotlib-base": "matplotlib"}
 ROOMS = {
     "whole_files": ("", ""),
     "progress": ("", ""),
+    "questions": ("", ""),
     "losses": ("torch", ""),
     "models": ("torch", ""),
     "relatives": ("torch", ""),

@@ -28,7 +28,15 @@ spec.loader.exec_module(execute)
 
 def problems(nb, name="01_chapter.ipynb"):
     """Sentences on everything in which one notebook, a dict as in the file, departs from the rules."""
-    checks = (format_problems, all_output_problems, image_problems, code_problems, rhythm_problems, prose_problems)
+    checks = (
+        format_problems,
+        all_output_problems,
+        image_problems,
+        prediction_problems,
+        code_problems,
+        rhythm_problems,
+        prose_problems,
+    )
     return [problem for check in checks for problem in check(nb)] + chapter_problems(nb, name)
 
 
@@ -84,6 +92,16 @@ def image_problems(nb):
         if images and [c["cell_type"] for c in nb["cells"][i + 1 : i + 2]] != ["markdown"]:
             found.append(f"cell {cell.get('id')}: no caption follows the image")
         found += [f"cell {cell.get('id')}: an address in the image" for out in images if address_in(out["data"])]
+    return found
+
+
+def prediction_problems(nb):
+    """A prediction stands last in its cell, else nothing is shown, and is stored folded."""
+    found = []
+    for cell, source in cells_of(nb, "code"):
+        kinds = {kind for out in cell["outputs"] for kind in out.get("data", {})}
+        asked = re.search(r"^predict\.(number|choice|curve)\(", source, re.M)
+        found += [f"cell {cell.get('id')}: the prediction left no output"] * bool(asked and "text/html" not in kinds)
     return found
 
 

@@ -68,7 +68,7 @@ def test_only_the_first_guess_counts():
 def test_enter_alone_goes_on_without_a_guess(capsys):
     view = asked_number()
     view._hear(view.entry, {"event": "submit"}, [])
-    assert "It is 4 nats." in view.result.value and "You said" not in view.result.value
+    assert "Result: 4 nats." in view.result.value and "You said" not in view.result.value
     assert progress.read("predictions") == {"nats": ["number", None]}
     predict.tally()
     assert capsys.readouterr().out == "predictions: 1 uncovered without a guess.\n"
@@ -78,7 +78,7 @@ def asked_choice(**more):
     return predict.choice("way", ["rises", "falls", "stays"], "falls", said="By 3 nats.", **more)
 
 
-@pytest.mark.parametrize(("text", "hit"), [("b", True), ("(B)", True), ("falls", True), ("a", False), ("c)", False)])
+@pytest.mark.parametrize(("text", "hit"), [("b", True), ("(B).", True), ("falls", True), ("a", False), ("c)", False)])
 def test_a_choice_by_letter_or_by_word(text, hit):
     view = asked_choice()
     view.commit(text)
@@ -93,7 +93,7 @@ def test_a_choice_by_button_and_a_letter_that_is_none():
     buttons = [w for row in view.children for w in getattr(row, "children", ()) if hasattr(w, "on_click")]
     assert [b.description for b in buttons] == ["a) rises", "b) falls", "c) stays", "Uncover"]
     buttons[0].click()
-    assert "You chose “rises”; it is “falls”." in view.result.value
+    assert "You chose “rises”; the result is “falls”." in view.result.value
 
 
 def test_a_right_option_that_is_not_offered_is_refused():
@@ -110,10 +110,10 @@ def test_a_curve_is_drawn_with_the_sliders_and_measured(capsys):
     for slider, value in zip(view.sliders, (8, 5, 0.5), strict=True):
         slider.value = value
     assert view.entry.value == "8 5 0.5"
-    before = view.image.value
+    without = view.picture.png()
     view.commit(view.entry.value)
     assert "off by 0.5 on average, over a range of 8" in view.result.value
-    assert view.image.value != before and view.image.layout.display is None
+    assert view.image.value != without and view.image.layout.display is None
     assert progress.read("predictions") == {"fall": ["curve", True]}
     predict.tally()
     assert capsys.readouterr().out == "predictions: 1 of 1 curves near.\n"
@@ -130,8 +130,8 @@ def test_a_curve_of_other_length_is_asked_again_and_a_bad_one_is_no_hit():
 def test_a_page_without_a_kernel_unfolds_the_result(bundle):
     data = bundle(asked_number())
     assert data["text/html"].startswith("<details><summary>Show the result</summary>")
-    assert "It is 4 nats." in data["text/html"] and "&lt; 11" in data["text/html"]
-    assert data["text/plain"] == "It is 4 nats.\nMeasured on 10 seeds < 11."
+    assert "Result: 4 nats." in data["text/html"] and "&lt; 11" in data["text/html"]
+    assert data["text/plain"] == "Result: 4 nats.\nMeasured on 10 seeds < 11."
     assert '<img alt="It halves." src="data:image/png;base64,' in bundle(asked_curve())["text/html"]
 
 

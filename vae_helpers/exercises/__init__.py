@@ -5,19 +5,21 @@ chapter. Nothing leaves the machine; what was solved is kept in one small file b
 """
 
 from vae_helpers import progress as kept
-from vae_helpers.exercises import c01, c02, c03, c04, c05, c05a, c06, c07, c08, c09, c10, c11, c12
+from vae_helpers.exercises import c01, c02, c03, c04, c05, c05a, c06, c07, c08, c09, c10, c11, c12, c13, c16
 from vae_helpers.exercises.core import judged
 
-_FILES = c01, c02, c03, c04, c05, c05a, c06, c07, c08, c09, c10, c11, c12
+_FILES = c01, c02, c03, c04, c05, c05a, c06, c07, c08, c09, c10, c11, c12, c13, c16
 CHAPTERS = {file.__name__.rpartition(".c")[2]: file.EXERCISES for file in _FILES}
 ALL = {exercise.name: exercise for exercises in CHAPTERS.values() for exercise in exercises}
-_asked = {}
+_asked, _states = {}, {}  # by name: hints given, what the last check found
 
 
 def check(name, answer):
     """Say whether an answer is right, and if not, what fails and for which input. Never raises for an answer."""
     exercise = _named(name)
     right, words = judged(exercise, answer)
+    found = "right" if right else "untouched" if words.startswith("not answered") else "wrong"
+    _states[name] = found, answer
     if right:
         if name not in kept.read("exercises"):
             kept.remember("exercises", name, True)
@@ -45,18 +47,41 @@ def solution(name):
     print(f"{exercise.solution}\n\n{exercise.because}")
 
 
+def code_of(name, answer):
+    """The learner's function, or the patient's own code where another answer, such as "healthy", was given."""
+    exercise = _named(name)
+    return answer if callable(answer) and not isinstance(answer, type) else exercise.made(exercise.blank)
+
+
+def best(chapter, answers):
+    """{name: function} of a chapter's exercises, in order: the learner's where its check said right, else ours."""
+    if len(answers) != len(_of(chapter)):
+        raise ValueError(f"answers must hold {len(_of(chapter))} functions, one per exercise, got {len(answers)}.")
+    right = [(e, a, _states.get(e.name, ("untouched", None))) for e, a in zip(_of(chapter), answers, strict=True)]
+    return {e.variable: a if s[0] == "right" and s[1] is a else e.made(e.solution) for e, a, s in right}
+
+
+def state(name):
+    """What the last check in this session found: "right", "wrong", or "untouched"."""
+    return _states.get(_named(name).name, ("untouched",))[0]
+
+
 def progress(only=None):
     """What has been solved, chapter by chapter, or in one chapter, "05"."""
-    if only is not None and only not in CHAPTERS:
-        raise ValueError(f"only must be one of {', '.join(CHAPTERS)}, got {only!r}.")
     done = kept.read("exercises")
     for chapter in CHAPTERS if only is None else [only]:
-        names = [exercise.name for exercise in CHAPTERS[chapter]]
+        names = [exercise.name for exercise in _of(chapter)]
         marks = ", ".join(f"{'✓' if name in done else '·'} {name}" for name in names)
         print(f"{chapter}: {sum(name in done for name in names)} of {len(names)}: {marks}")
 
 
+def _of(chapter):
+    if not isinstance(chapter, str) or chapter not in CHAPTERS:
+        raise ValueError(f"the chapter must be one of {', '.join(CHAPTERS)}, got {chapter!r}.")
+    return CHAPTERS[chapter]
+
+
 def _named(name):
-    if name not in ALL:
+    if not isinstance(name, str) or name not in ALL:
         raise ValueError(f"there is no exercise {name!r}; there are {', '.join(ALL)}.")
     return ALL[name]

@@ -5,7 +5,7 @@ import torch
 from vae_helpers.exercises.core import Exercise
 
 N = 20_000
-MU, LOGVAR = torch.full((N, 1), 1.5), torch.full((N, 1), -1.0)
+MU, LOGVAR = torch.full((N // 2, 2), 1.5), torch.full((N // 2, 2), -1.0)
 SIGMA = 0.6065  # exp(−½)
 
 
@@ -46,6 +46,31 @@ def no_mean(mu, logvar):
     return (0.5 * logvar).exp() * torch.randn_like(mu)
 
 
+# What a sampler has to do, and what to say where it does not.
+FAIR_DRAW = (
+    ("not yet: the draws do not have the shape of mu.", lambda f: slopes(f)[0].shape == MU.shape),
+    ("not yet: all draws are the same.", lambda f: slopes(f)[0].std() > 1e-3),
+    ("not yet: the mean of many draws is not mu.", lambda f: abs(slopes(f)[0].mean() - 1.5) < 0.02),
+    (
+        "not yet: the standard deviation of many draws is not σ = exp(½ logvar).",
+        lambda f: abs(slopes(f)[0].std() - SIGMA) < 0.02,
+    ),
+    (
+        "not yet: the draws are not normal; the share of them beyond 2σ is another.",
+        lambda f: abs(((slopes(f)[0] - 1.5).abs() > 2 * SIGMA).float().mean() - 0.0455) < 0.01,
+    ),
+    (
+        "not yet: all units of an image have the same noise.",
+        lambda f: abs(torch.corrcoef(slopes(f)[0].T)[0, 1]) < 0.05,
+    ),
+    ("not yet: every call gives the same noise.", lambda f: not torch.equal(f(MU, LOGVAR), f(MU, LOGVAR))),
+    (
+        "not yet: the gradient does not reach mu with slope 1 (is there a detach, or torch.normal?).",
+        lambda f: slopes(f)[1] is not None and torch.allclose(slopes(f)[1], torch.ones_like(MU)),
+    ),
+    ("not yet: the gradient does not reach logvar as it should, ½ (z − μ).", follows_the_width),
+)
+
 EXERCISES = [
     Exercise(
         name="reparameterise",
@@ -61,24 +86,7 @@ through which the gradient reaches both inputs.""",
         because="The noise is drawn outside, so z is a smooth function of μ and log σ².",
         truth=None,
         probes=((MU, LOGVAR),),
-        must=(
-            ("not yet: the draws do not have the shape of mu.", lambda f: slopes(f)[0].shape == MU.shape),
-            ("not yet: all draws are the same.", lambda f: slopes(f)[0].std() > 1e-3),
-            ("not yet: the mean of many draws is not mu.", lambda f: abs(slopes(f)[0].mean() - 1.5) < 0.02),
-            (
-                "not yet: the standard deviation of many draws is not σ = exp(½ logvar).",
-                lambda f: abs(slopes(f)[0].std() - SIGMA) < 0.02,
-            ),
-            (
-                "not yet: the draws are not normal; too few are more than 2σ away.",
-                lambda f: abs(((slopes(f)[0] - 1.5).abs() > 2 * SIGMA).float().mean() - 0.0455) < 0.01,
-            ),
-            (
-                "not yet: the gradient does not reach mu with slope 1 (is there a detach, or torch.normal?).",
-                lambda f: slopes(f)[1] is not None and torch.allclose(slopes(f)[1], torch.ones_like(MU)),
-            ),
-            ("not yet: the gradient does not reach logvar as it should, ½ (z − μ).", follows_the_width),
-        ),
+        must=FAIR_DRAW,
         mistakes={
             "def my_draw(mu, logvar):\n    return mu + logvar.exp() * torch.randn_like(mu)": (
                 "exp(logvar) is the variance; the noise has to be stretched by its root, exp(½ logvar)."
@@ -90,7 +98,7 @@ through which the gradient reaches both inputs.""",
                 "logvar is a logarithm and may be negative; the noise is stretched by σ = exp(½ logvar)."
             ),
             "def my_draw(mu, logvar):\n    return torch.normal(mu, (0.5 * logvar).exp())": (
-                "The draws are right, but torch.normal lets no gradient through; shift and stretch the noise yourself."
+                "The draws are right, but no gradient gets through (torch.normal and detach cut it)."
             ),
             "def my_draw(mu, logvar):\n    return mu + (0.5 * logvar).exp() * torch.randn(())": (
                 "There is one noise for all entries; every code needs its own, torch.randn_like(mu)."

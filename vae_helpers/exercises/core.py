@@ -4,6 +4,7 @@ import _thread
 import contextlib
 import io
 import math
+import re
 import threading
 from dataclasses import dataclass
 from numbers import Real
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 from vae_helpers.models import seeded
 
 SECONDS, CHARACTERS = 10.0, 2000  # what one answer may take, and print
+AS_IT_CAME = ': this does what the code did as it came in (if you think that this is right, hand in "healthy")'
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Exercise:
     after the other. solution: the cell filled; because: what the solution shows, in Markdown. truth: the right value,
     or a function of a probe that does not share its way with the solution, or None where `must` says all. mistakes:
     {cell filled as people do: what to say then}. must: (what to say, property(answer) that has to hold), beyond the
-    probes. within: relative tolerance.
+    probes. within: relative tolerance. A blank without dots is code to be mended; where healthy is True nothing is
+    wrong with it, and the answer is the word "healthy". given: code that an answer may build on.
     """
 
     name: str
@@ -40,17 +43,23 @@ class Exercise:
     probes: tuple = ()
     must: tuple = ()
     within: float = 1e-3
+    healthy: bool = False
+    given: str = ""
+
+    @property
+    def patient(self):
+        """Whether the blank is code to be mended."""
+        return "..." not in self.blank
 
     @property
     def variable(self):
         """The name that the blank sets."""
-        head = self.blank.split("(")[0].split("=")[0]
-        return head.removeprefix("def ").strip()
+        return re.match(r"(?:@.*\n)*(?:def )?(\w+)", self.blank)[1]
 
     @property
     def cell(self):
         """The code cell of the notebook: the blank, and the line that has it checked."""
-        gap = "\n\n\n" if self.blank.startswith("def ") else "\n"
+        gap = "\n\n\n" if "def " in self.blank else "\n"
         return f'{self.blank}{gap}exercises.check("{self.name}", {self.variable})'
 
     @property
@@ -66,7 +75,8 @@ class Exercise:
     def made(self, source):
         """What a filled cell sets; the names torch, F, np and math are there."""
         space = {"torch": torch, "F": F, "np": np, "math": math}
-        exec(compile(source, f"<{self.name}>", "exec"), space)
+        for code in (self.given, source):
+            exec(compile(code, f"<{self.name}>", "exec"), space)
         return space[self.variable]
 
 
@@ -79,7 +89,7 @@ def judged(exercise, answer):
     try:
         with guarded() as pad:
             if unfilled(exercise, answer):
-                return False, "not answered yet."
+                return False, f"not answered yet{AS_IT_CAME * (exercise.patient and callable(answer))}."
             fault = fault_of(exercise, answer)
             if fault is None:
                 return True, "right."
@@ -92,11 +102,21 @@ def judged(exercise, answer):
     except Stopped as stop:
         return False, str(stop)
     except (Exception, SystemExit) as error:  # whatever an answer raises is its own affair
-        return False, f"your answer stops with {type(error).__name__}: {error}"
+        return False, f"your answer stops with {type(error).__name__}: {message_of(error)}"
+
+
+def message_of(error):
+    """The message of an exception; an exception's own code may fail."""
+    try:
+        return shortened(str(error), 200)
+    except Exception:
+        return "(no message)"
 
 
 def unfilled(exercise, answer):
     """Whether the blank still stands there."""
+    if exercise.patient and callable(answer):
+        return alike(exercise, answer, exercise.made(exercise.blank))
     if exercise.probes and callable(answer):
         answer = called(answer, exercise.probes[0])
     return answer is None or answer is ...
@@ -104,6 +124,16 @@ def unfilled(exercise, answer):
 
 def fault_of(exercise, answer):
     """None for a right answer, or a sentence: the first probe or property that fails."""
+    if exercise.patient and not callable(answer):
+        if not isinstance(answer, str) or answer.strip(" .").lower() != "healthy":
+            return 'not yet: hand in the mended function, or the word "healthy".'
+        if exercise.healthy:
+            return None
+        fault = fault_of(exercise, exercise.made(exercise.blank))
+        return f"it is not healthy: {fault.removeprefix('not yet: ')}"
+    if exercise.healthy:
+        called(answer, exercise.probes[0])  # what it raises is said
+        return "not yet: this is another function than the one that came in. What was wrong with that one?"
     if not exercise.probes:
         words = mismatch(answer, exercise.truth, exercise.within)
         return None if words is None else f"not yet: {words}."
@@ -131,9 +161,19 @@ def alike(exercise, answer, other):
 
 
 def result_of(function, probe):
-    """What the call returns, or the exception that it raises."""
+    """What the call returns, with its slopes in those inputs that ask for them, or the exception that it raises."""
+    asking = [i for i, x in enumerate(probe) if isinstance(x, torch.Tensor) and x.requires_grad]
     try:
-        return called(function, probe)
+        if not asking:
+            return called(function, probe)
+        inputs = copied(probe)
+        with contained():
+            found = function(*inputs)
+        inputs = [inputs[i] for i in asking]
+        slopes = torch.autograd.grad(found.sum(), inputs, allow_unused=True) if found.requires_grad else []
+        zeros = [torch.zeros_like(x) for x in inputs]
+        slopes = [zero if slope is None else slope for slope, zero in zip(slopes, zeros, strict=False)]
+        return found.detach(), *(slopes or zeros), torch.tensor(float(found.requires_grad))
     except Stopped:
         raise
     except Exception as error:
@@ -141,13 +181,25 @@ def result_of(function, probe):
 
 
 def called(function, probe):
-    """The function on copies of the probe's inputs, its random numbers started at 0."""
-    with seeded(0):
+    """The function on copies of the probe's inputs, its random numbers from a fixed start."""
+    with contained():
         return function(*copied(probe))
 
 
+@contextlib.contextmanager
+def contained():
+    """What runs inside has random numbers from a fixed start, and leaves torch's settings as they were."""
+    kind, gradients = torch.get_default_dtype(), torch.is_grad_enabled()
+    try:
+        with seeded(9173):  # no seed that an answer would choose
+            yield
+    finally:
+        torch.set_default_dtype(kind)
+        torch.set_grad_enabled(gradients)
+
+
 def copied(probe):
-    return [x.clone() if isinstance(x, torch.Tensor) else x for x in probe]
+    return [x.detach().clone().requires_grad_(x.requires_grad) if isinstance(x, torch.Tensor) else x for x in probe]
 
 
 def mismatch(found, wanted, within):
@@ -181,14 +233,19 @@ def mismatch(found, wanted, within):
         return f"one number is wanted, got a tensor of shape {tuple(found.shape)}"
     if isinstance(number, bool) or not isinstance(number, Real):
         return f"one number is wanted, got {short(found)}"
-    wanted = float(wanted)
+    wanted = float(wanted.detach() if isinstance(wanted, torch.Tensor) else wanted)
     near = abs(number - wanted) <= within * max(abs(wanted), 1e-2) or (number != number and wanted != wanted)
     return None if near else f"you gave {number:.4g}"
 
 
 def shown(probe):
     """The inputs of a probe, in few words."""
-    return ", ".join(short(x.tolist() if isinstance(x, torch.Tensor) and x.numel() <= 6 else x) for x in probe)
+    return ", ".join(short(rounded(x.tolist()) if isinstance(x, torch.Tensor) and x.numel() <= 6 else x) for x in probe)
+
+
+def rounded(value):
+    """Numbers to two decimals, lists of any depth with them."""
+    return [rounded(v) for v in value] if isinstance(value, list) else round(value, 2)
 
 
 def short(value):
@@ -196,12 +253,15 @@ def short(value):
     if isinstance(value, torch.Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, list):
-        value = str([round(v, 3) if isinstance(v, float) else v for v in value])
-        return value if len(value) < 60 else value[:57] + "…"
+        return shortened(str(value))
     if callable(value):
-        return value.__name__
+        return getattr(value, "__name__", type(value).__name__)
     text = f"{value:.4g}" if isinstance(value, float) else repr(value)
-    return text if len(text) < 60 else text[:57] + "…"
+    return shortened(text)
+
+
+def shortened(text, most=60):
+    return text if len(text) < most else text[: most - 3] + "…"
 
 
 class Pad(io.StringIO):

@@ -25,10 +25,10 @@ def number(name, truth, *, said, unit="", show=None):
 
     def judge(text):
         guess = _number(text.removesuffix(unit))
-        words = f"You said {guess:.4g}, it is {truth:.4g} {unit}".rstrip() + _how_far(guess, truth)
+        words = f"You said {guess:.4g}, it is {truth:.3g} {unit}".rstrip() + _how_far(guess, truth)
         return _close(guess, truth), words, show
 
-    return _Prediction(name, "number", judge, f"It is {truth:.4g} {unit}".rstrip() + ".", said, show)
+    return _Prediction(name, "number", judge, f"Result: {truth:.3g} {unit}".rstrip() + ".", said, show)
 
 
 def choice(name, options, right, *, said, show=None):
@@ -41,10 +41,10 @@ def choice(name, options, right, *, said, show=None):
         chosen = letters.get(text.strip(" ().").lower(), text)
         if chosen not in options:
             raise ValueError(f"“{text}” is not one of the letters {', '.join(letters)}.")
-        words = "so it is." if chosen == right else f"it is “{right}”."
+        words = "so it is." if chosen == right else f"the result is “{right}”."
         return chosen == right, f"You chose “{chosen}”; {words}", show
 
-    return _Prediction(name, "choice", judge, f"It is “{right}”.", said, show, letters)
+    return _Prediction(name, "choice", judge, f"Result: {right}.", said, show, letters)
 
 
 def curve(name, x, truth, *, low, high, said, **labels):
@@ -89,7 +89,7 @@ class _Prediction(ipw.VBox):
             layout=ipw.Layout(width="min(100%, 34em)"),
         )
         self.entry.on_msg(self._hear)
-        self.result, self.image = ipw.HTML(), image_box(None).add_class("vae-figure")
+        self.result, self.image = ipw.HTML(), image_box("520px").add_class("vae-figure")
         self.image.layout.display = "none"
         self.sliders = [] if at is None else self._sliders(*at)
         chosen = [self._button(f"{letter}) {letters[letter]}", lambda letter=letter: letter) for letter in letters]
