@@ -117,7 +117,8 @@ def clean_environment(scratch, dataset):
         Path(env[name]).mkdir()
     if "VAE_DATA" in env:
         env["VAE_DATA"] = str(Path(env["VAE_DATA"]).resolve())  # the kernel starts in another folder
-    return env | {"TQDM_DISABLE": "1", "VAE_DATASET": dataset}
+    apart = str(Path(scratch, "progress.json"))  # what somebody has solved here stays out of the stored outputs
+    return env | {"TQDM_DISABLE": "1", "VAE_DATASET": dataset, "VAE_PROGRESS": apart}
 
 
 def solved():
