@@ -110,9 +110,9 @@ class _Prediction(ipw.VBox):
             return
         if self.name not in progress.read("predictions"):
             progress.remember("predictions", self.name, [self.kind, hit])
-        self.result.value = _status(f"{words}\n{self.said}".strip())
         if drawn is not None:
             self.image.value, self.image.layout.display = drawn.png(), None
+        self.result.value = _status(f"{words}\n{self.said}".strip())
 
     def _hear(self, _, content, __):
         if content.get("event") == "submit":
