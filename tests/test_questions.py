@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from sections import cells_of, link_problem, links_of, numbers_in, section_of, without_code
 
 from vae_helpers import questions
 from vae_helpers.view import question_box
@@ -12,63 +13,12 @@ from vae_helpers.view import question_box
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 CHAPTER = ROOT / "notebooks" / "15_questions.ipynb"
-NEEDS_CHAPTER = pytest.mark.skipif(not CHAPTER.exists(), reason="chapter 15 is not there yet")
-NUMBER = re.compile(r"(?<![\w.])\d[\d,]*\.\d+%?|(?<![\w.])\d+%")  # decimals and percentages
-
-
-def cells_of(path):
-    return json.loads(path.read_text(encoding="utf-8"))["cells"]
-
-
-def without_code(markdown):
-    return re.sub(r"```.*?```|`[^`\n]*`", " ", markdown, flags=re.DOTALL)
-
-
-def without_formulas(markdown):
-    return re.sub(r"\$\$.*?\$\$|\$[^$\n]*\$", " ", without_code(markdown), flags=re.DOTALL)
-
-
-def links_of(markdown):
-    """The targets of links and images."""
-    return re.findall(r"\]\(([^)\s]+)\)|\bhref=\"([^\"]+)\"", without_formulas(markdown))
-
-
-def fragment_of(heading):
-    """The id that JupyterLab gives a heading: its text, with "-" for every space."""
-    return re.sub(r"[*`]", "", heading.strip()).replace(" ", "-")
-
-
-def slug_of(heading):
-    """The id that GitHub gives a heading of a Markdown file."""
-    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
-
-
-def headings_of(path):
-    if path.suffix == ".md":
-        return {slug_of(h) for h in re.findall(r"^#+ (.+)$", without_code(path.read_text(encoding="utf-8")), re.M)}
-    sources = [without_code("".join(cell["source"])) for cell in cells_of(path) if cell["cell_type"] == "markdown"]
-    return {fragment_of(h) for source in sources for h in re.findall(r"^#+ (.+)$", source, re.M)}
-
-
-def link_problem(target, base):
-    """What is wrong with a link in a file of the folder `base`, or None. Addresses on the web are not asked."""
-    if "://" in target or target.startswith("mailto:"):
-        return None
-    name, _, fragment = target.partition("#")
-    path = base / name
-    if not name or not path.is_file():
-        return f"{target}: there is no such file"
-    if fragment and not fragment.isascii():
-        return f"{target}: browsers encode letters outside of ASCII, and JupyterLab does not decode them"
-    if fragment and fragment not in headings_of(path):
-        return f"{target}: there is no such heading"
-    return None
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_link_leads_somewhere(path):
     sources = ["".join(cell["source"]) for cell in cells_of(path) if cell["cell_type"] == "markdown"]
-    targets = {"".join(found) for source in sources for found in links_of(source)}
+    targets = {target for source in sources for target in links_of(source)}
     assert [problem for target in sorted(targets) if (problem := link_problem(target, path.parent))] == []
 
 
@@ -88,42 +38,6 @@ def test_every_link_leads_somewhere(path):
 def test_a_link_to_nowhere_is_found(target, word):
     problem = link_problem(target, ROOT / "notebooks")
     assert problem is None if word is None else word in problem
-
-
-def printed(cell):
-    """What a code cell has printed, and the descriptions of its pictures."""
-    said = []
-    for output in cell.get("outputs", []):
-        said += ["".join(output.get("text", "")), "".join(output.get("data", {}).get("text/plain", ""))]
-        said += [
-            meta["alt"] for meta in output.get("metadata", {}).values() if isinstance(meta, dict) and "alt" in meta
-        ]
-    return "\n".join(said)
-
-
-def section_of(path, fragment, outputs_only=False):
-    """All text from the heading with this id to the next of its level or above; without a fragment, of the file."""
-    if path.suffix == ".md":
-        return path.read_text(encoding="utf-8")
-    level, found = (0, []) if not fragment else (None, [])
-    for cell in cells_of(path):
-        source = "".join(cell["source"])
-        if cell["cell_type"] == "code":
-            found += [printed(cell), "" if outputs_only else source] * (level is not None)
-            continue
-        for line in source.splitlines():
-            if match := re.match(r"(#+) (.+)$", line):
-                if level is None and fragment_of(match[2]) == fragment:
-                    level = len(match[1])
-                elif level and len(match[1]) <= level:
-                    return "\n".join(found)
-            found += [line] * (level is not None and not outputs_only)
-    return "\n".join(found)
-
-
-def numbers_in(text):
-    """Decimals and percentages, without signs: {"0.60", "83%"}."""
-    return set(NUMBER.findall(re.sub(r"(?<=\d)[  ]%", "%", text)))
 
 
 def answer_of(text):
@@ -158,7 +72,6 @@ def form_problems(heading, text):
     return [f"{heading}: {problem}" for problem in found]
 
 
-@NEEDS_CHAPTER
 def test_there_are_eighty_questions_and_nine_of_ten_are_shown():
     asked = questions.read(CHAPTER)
     headings = [heading for heading, _ in asked]
@@ -168,12 +81,10 @@ def test_there_are_eighty_questions_and_nine_of_ten_are_shown():
     assert all(re.fullmatch(r"q(-[a-z0-9]+)+", i) for i in ids)
 
 
-@NEEDS_CHAPTER
 def test_every_question_has_its_form():
     assert [problem for question in questions.read(CHAPTER) for problem in form_problems(*question)] == []
 
 
-@NEEDS_CHAPTER
 def test_every_number_of_an_answer_stands_where_it_points():
     lost = {heading: missing for heading, text in questions.read(CHAPTER) if (missing := missing_numbers(text))}
     assert lost == {}
@@ -242,14 +153,12 @@ PHRASES = {
 }
 
 
-@NEEDS_CHAPTER
 @pytest.mark.parametrize("words", PHRASES)
 def test_the_words_of_a_learner_find_the_question(words):
     found = questions.find(questions.read(CHAPTER), words, questions.read_synonyms(CHAPTER), n=3)
     assert any(heading.startswith(PHRASES[words]) for heading, _ in found), [heading for heading, _ in found]
 
 
-@NEEDS_CHAPTER
 def test_the_table_of_words_is_read():
     table = questions.read_synonyms(CHAPTER)
     assert len(table) >= 25 and all(phrase for row in table for side in row for phrase in side)
