@@ -135,6 +135,22 @@ def server(command, env):
             process.stderr.read()
 
 
+@contextmanager
+def notebook_page(folder, cells, done):
+    """A page on a notebook of these cells after Run All; `done`: what its last output matches. Errors: page.errors."""
+    with browser() as chromium, jupyterlab(folder, cells) as url:
+        page = chromium.new_page(viewport={"width": 1300, "height": 1700})
+        page.errors = []
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        run_all_cells(page, url, f".jp-OutputArea-output >> {done}")
+        yield page
+
+
+def output(page, number):
+    """The last output of the code cell with this number."""
+    return page.locator(".jp-CodeCell").nth(number).locator(".jp-OutputArea-output").last
+
+
 def run_all_cells(page, url, done):
     """Open the notebook, run all its cells, and wait until the selector `done` is there."""
     page.set_default_timeout(120_000)  # a busy machine starts a kernel slowly

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from browser import browser, jupyterlab, run_all_cells
+from browser import notebook_page, output
 
 from vae_helpers import latent
 from vae_helpers.models import VAE
@@ -62,16 +62,8 @@ READ_PIXELS = """image => {
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The notebook after Run All, with the errors of the page in page.errors."""
-    with browser() as chromium, jupyterlab(tmp_path_factory.mktemp("lab"), CELLS) as url:
-        page = chromium.new_page(viewport={"width": 1300, "height": 1600})
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        run_all_cells(page, url, ".jp-OutputArea-output >> text=/^[0-9]+ \\[/")
+    with notebook_page(tmp_path_factory.mktemp("lab"), CELLS, done="text=/^[0-9]+ \\[/") as page:
         yield page
-
-
-def output(page, number):
-    return page.locator(".jp-CodeCell").nth(number).locator(".jp-OutputArea-output").last
 
 
 def shown(image):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from browser import browser, jupyterlab, run_all_cells
+from browser import notebook_page, output
 
 QUESTIONS = Path(__file__).resolve().parents[2] / "notebooks" / "15_questions.ipynb"
 CELLS = [
@@ -22,16 +22,8 @@ box(PATH)""".replace("PATH", repr(str(QUESTIONS))),
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    with browser() as chromium, jupyterlab(tmp_path_factory.mktemp("lab"), CELLS) as url:
-        page = chromium.new_page(viewport={"width": 1300, "height": 1800})
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        run_all_cells(page, url, ".jp-OutputArea-output >> text=/^42/")
+    with notebook_page(tmp_path_factory.mktemp("lab"), CELLS, done="text=/^42/") as page:
         yield page
-
-
-def output(page, number):
-    return page.locator(".jp-CodeCell").nth(number).locator(".jp-OutputArea-output").last
 
 
 def entry(page, number):

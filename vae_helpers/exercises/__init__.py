@@ -57,13 +57,14 @@ def best(chapter, answers):
     """{name: function} of a chapter's exercises, in order: the learner's where its check said right, else ours."""
     if len(answers) != len(_of(chapter)):
         raise ValueError(f"answers must hold {len(_of(chapter))} functions, one per exercise, got {len(answers)}.")
-    right = [(e, a, _states.get(e.name, ("untouched", None))) for e, a in zip(_of(chapter), answers, strict=True)]
-    return {e.variable: a if s[0] == "right" and s[1] is a else e.made(e.solution) for e, a, s in right}
+    best = {e.variable: e.made(e.solution) for e in _of(chapter)}
+    theirs = [(e, a) for e, a in zip(_of(chapter), answers, strict=True) if state(e.name) == "right"]
+    return best | {e.variable: a for e, a in theirs if _states[e.name][1] is a}
 
 
 def state(name):
     """What the last check in this session found: "right", "wrong", or "untouched"."""
-    return _states.get(_named(name).name, ("untouched",))[0]
+    return _states.get(_named(name).name, ("untouched", None))[0]
 
 
 def progress(only=None):

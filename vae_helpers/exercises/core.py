@@ -162,18 +162,17 @@ def alike(exercise, answer, other):
 
 def result_of(function, probe):
     """What the call returns, with its slopes in those inputs that ask for them, or the exception that it raises."""
-    asking = [i for i, x in enumerate(probe) if isinstance(x, torch.Tensor) and x.requires_grad]
+    inputs = copied(probe)
+    asking = [x for x in inputs if isinstance(x, torch.Tensor) and x.requires_grad]
     try:
-        if not asking:
-            return called(function, probe)
-        inputs = copied(probe)
         with contained():
             found = function(*inputs)
-        inputs = [inputs[i] for i in asking]
-        slopes = torch.autograd.grad(found.sum(), inputs, allow_unused=True) if found.requires_grad else []
-        zeros = [torch.zeros_like(x) for x in inputs]
-        slopes = [zero if slope is None else slope for slope, zero in zip(slopes, zeros, strict=False)]
-        return found.detach(), *(slopes or zeros), torch.tensor(float(found.requires_grad))
+        if not asking:
+            return found
+        slopes = [torch.zeros_like(x) for x in asking]
+        if found.requires_grad:
+            slopes = torch.autograd.grad(found.sum(), asking, materialize_grads=True)
+        return found.detach(), *slopes, torch.tensor(float(found.requires_grad))
     except Stopped:
         raise
     except Exception as error:

@@ -19,20 +19,20 @@ CLOSE = 0.25  # a number within a quarter of the truth is a hit, and a curve wit
 _live = {}  # name → prediction: a cell that runs again replaces what it made before
 
 
-def number(name, truth, *, said, unit="", show=None):
-    """Ask for a number, then uncover `truth` (in `unit`), what is `said`, and the Picture `show` if there is one."""
+def number(name, truth, *, said, unit=""):
+    """Ask for a number, then uncover `truth` (in `unit`) and what is `said`."""
     truth = float(truth)
 
     def judge(text):
         guess = _number(text.removesuffix(unit))
         words = f"You said {guess:.4g}, it is {truth:.3g} {unit}".rstrip() + _how_far(guess, truth)
-        return _close(guess, truth), words, show
+        return _close(guess, truth), words, None
 
-    return _Prediction(name, "number", judge, f"Result: {truth:.3g} {unit}".rstrip() + ".", said, show)
+    return _Prediction(name, "number", judge, f"Result: {truth:.3g} {unit}".rstrip() + ".", said)
 
 
-def choice(name, options, right, *, said, show=None):
-    """Offer the options, then uncover which is `right`, the sentence `said`, and the Picture `show` if there is one."""
+def choice(name, options, right, *, said):
+    """Offer the options, then uncover which is `right` and what is `said`."""
     letters = dict(zip("abcdefgh", options, strict=False))
     if right not in options:
         raise ValueError(f"right must be one of {', '.join(map(repr, options))}, got {right!r}.")
@@ -42,9 +42,9 @@ def choice(name, options, right, *, said, show=None):
         if chosen not in options:
             raise ValueError(f"“{text}” is not one of the letters {', '.join(letters)}.")
         words = "so it is." if chosen == right else f"the result is “{right}”."
-        return chosen == right, f"You chose “{chosen}”; {words}", show
+        return chosen == right, f"You chose “{chosen}”; {words}", None
 
-    return _Prediction(name, "choice", judge, f"Result: {right}.", said, show, letters)
+    return _Prediction(name, "choice", judge, f"Result: {right}.", said, letters)
 
 
 def curve(name, x, truth, *, low, high, said, **labels):
@@ -59,7 +59,7 @@ def curve(name, x, truth, *, low, high, said, **labels):
         words = f"Your curve is off by {off:.3g} on average, over a range of {span:.3g}."
         return off <= CLOSE * span, words, _drawn(x, truth, guess, said, labels)
 
-    return _Prediction(name, "curve", judge, "", said, _drawn(x, truth, None, said, labels), at=(x, low, high))
+    return _Prediction(name, "curve", judge, "", said, shown=_drawn(x, truth, None, said, labels), at=(x, low, high))
 
 
 def tally():
@@ -80,8 +80,8 @@ def tally():
 class _Prediction(ipw.VBox):
     """An entry, and what comes of it: judge(text) → (hit, words, Picture or None) raises ValueError for no answer."""
 
-    def __init__(self, name, kind, judge, plain, said, show, letters=(), at=None):
-        self.name, self.kind, self.judge, self.plain, self.said, self.picture = name, kind, judge, plain, said, show
+    def __init__(self, name, kind, judge, plain, said, letters=(), shown=None, at=None):
+        self.name, self.kind, self.judge, self.plain, self.said, self.picture = name, kind, judge, plain, said, shown
         wanted = {"number": "a number", "choice": "a letter", "curve": "numbers, from left to right"}[kind]
         self.entry = ipw.Text(
             description="Your guess",
