@@ -8,7 +8,7 @@ VENV_PY := .venv/bin/python
 # Bytecode is kept, whatever the machine asks for: .venv is ours, and compiling torch at every start costs ten seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv lab test notebooks exercises images bench weights sweep lint lock
+.PHONY: help venv lab test notebooks exercises site kaggle images bench weights sweep lint lock
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -30,6 +30,12 @@ notebooks: venv ## execute the chapters on MNIST and store their outputs (one of
 
 exercises: venv ## bring the exercises in the chapters in line with vae_helpers/exercises
 	@$(VENV_PY) tools/fill_exercises.py
+
+site: venv ## build the static site of all chapters from their stored outputs (elsewhere: TO=folder)
+	@$(VENV_PY) tools/site/build.py $(if $(TO),--to $(TO))
+
+kaggle: venv ## build the folder to upload to Kaggle (elsewhere: TO=folder; OWNER=your name there)
+	@$(VENV_PY) tools/kaggle.py $(if $(TO),--to $(TO)) $(if $(OWNER),--owner $(OWNER))
 
 images: venv ## make the pictures again
 	@$(VENV_PY) tools/make_images.py

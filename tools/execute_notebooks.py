@@ -118,7 +118,7 @@ def clean_environment(scratch, dataset):
     if "VAE_DATA" in env:
         env["VAE_DATA"] = str(Path(env["VAE_DATA"]).resolve())  # the kernel starts in another folder
     apart = str(Path(scratch, "progress.json"))  # what somebody has solved here stays out of the stored outputs
-    return env | {"TQDM_DISABLE": "1", "VAE_DATASET": dataset, "VAE_PROGRESS": apart}
+    return env | {"TQDM_DISABLE": "1", "VAE_DATASET": dataset, "VAE_PROGRESS": apart, "VAE_FRAMES": "1"}
 
 
 def solved():

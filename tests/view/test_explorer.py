@@ -12,6 +12,7 @@ from torch import nn
 
 from vae_helpers.latent import Gaussian, Panel, standard_normal
 from vae_helpers.models import VAE, Autoencoder, seeded
+from vae_helpers.view import frames
 from vae_helpers.view.explorer import SCRIPTS, View, explore
 from vae_helpers.view.page import save
 from vae_helpers.view.style import COLORS
@@ -32,8 +33,8 @@ def make_panel(seed=0, n=300, *, spread=1.0, hidden=(16, 8), **replaced):
 
 def payload(view):
     """The data that the script is started with."""
-    call = re.search(r'startExplorer\("([0-9a-f]{16})", (\{.*\})\);\n\}\)\(\);</script>', view.html)
-    return json.loads(call[2])
+    call = re.search(r'begin\("\[data-vae-explorer=.*?\]", (\{.*\})\);\n\}\)\(\);</script>', view.html)
+    return json.loads(call[1])
 
 
 def numbers(text, kind):
@@ -113,9 +114,10 @@ def test_markup_in_a_title_stays_text(tmp_path):
     assert page.count("<img") == 1 and page.count("<script") == 1 and page.lower().count("<!") == 1
 
 
-def test_the_bundle_carries_block_still_and_text(view):
-    bundle, metadata = view._repr_mimebundle_()
-    assert set(bundle) == {"text/html", "image/png", "text/plain"}
+def test_a_cell_shows_the_still_and_then_the_block(view):
+    (bundle, metadata), (block, nothing) = view.outputs()
+    assert set(bundle) == {"image/png", "text/plain"} and set(block) == {"text/html"} and not nothing
+    assert "data-vae-explorer" in block["text/html"] and "<img" not in block["text/html"]
     assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
     assert metadata["image/png"]["alt"] == bundle["text/plain"] == view.alt
     assert "one: codes span" in view.alt and "two: codes span" in view.alt and "cursor at z = (0.50, -2.00)" in view.alt
@@ -217,7 +219,7 @@ def test_a_start_outside_the_box(start):
 
 
 def test_a_page_names_itself_and_its_language(tmp_path):
-    path, view = tmp_path / "Übung 中.html", View("<div></div>", b"", "alt")
+    path, view = tmp_path / "Übung 中.html", View({}, b"", "alt")
     save(path, view, title="A & B")
     page = path.read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>") and '<html lang="en">' in page and "<title>A &amp; B</title>" in page
@@ -226,7 +228,7 @@ def test_a_page_names_itself_and_its_language(tmp_path):
 
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(OSError, match=r"nowhere.page\.html"):
-        save(tmp_path / "nowhere" / "page.html", View("", b"", ""))
+        save(tmp_path / "nowhere" / "page.html", View({}, b"", ""))
 
 
 def test_the_shipped_pair_needs_no_data_and_fits_the_budgets(monkeypatch):
@@ -261,7 +263,7 @@ def script_problems(text):
     return problems
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", sorted({*SCRIPTS, *frames.SCRIPTS, "start.js"}))
 def test_the_scripts_are_plain_and_short(name):
     assert script_problems(WEB.joinpath(name).read_text(encoding="utf-8")) == []
 

@@ -75,7 +75,7 @@ class Codes:
     """Where the codes of one plane lie in its canvas, in CSS pixels, from the view that the page was sent."""
 
     def __init__(self, page, view, panel, nth):
-        sent = json.loads(re.search(r'startExplorer\("\w+", (\{.*\})\);', view.html)[1])["panels"][nth]
+        sent = json.loads(re.search(r'begin\(".*?", (\{.*\})\);', view.html)[1])["panels"][nth]
         low, high = np.array(sent["view"]).T
         self.map, self.labels = page.get_by_role("application").nth(nth), panel.labels
         self.box, half = self.map.bounding_box(), (high - low).max() / 2
@@ -480,9 +480,8 @@ def test_a_page_that_hides_the_block_while_its_colours_change(page):
 
 def test_it_slides_in_the_html_that_nbconvert_makes(chromium, view, panels, tmp_path):
     exporters = pytest.importorskip("nbconvert").HTMLExporter
-    data, metadata = view._repr_mimebundle_()
-    output = nbformat.v4.new_output("display_data", data, metadata=metadata)
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("view", outputs=[output])])
+    outputs = [nbformat.v4.new_output("display_data", data, metadata=meta) for data, meta in view.outputs()]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("view", outputs=outputs)])
     nbformat.validate(notebook)
     html, _ = exporters(mathjax_url="", require_js_url="", jquery_url="").from_notebook_node(notebook)
     (tmp_path / "notebook.html").write_text(html, encoding="utf-8")
@@ -492,6 +491,7 @@ def test_it_slides_in_the_html_that_nbconvert_makes(chromium, view, panels, tmp_
         assert state(page) == pytest.approx([0.55, 0.5])
         assert page.locator(HOST).evaluate(GROUND) == LIGHT  # as the page around it
         assert (grey(page) - decoded(panels, (0.55, 0.5))).abs().max() <= 1 / 255
+        assert not page.locator("img").first.is_visible()  # the still has made room
         assert not [line for line in log if line.startswith("error")]  # nbconvert's own page may ask for its scripts
         assert page.evaluate("document.documentElement.scrollWidth") <= 1300
     assert base64.b64encode(view.png).decode() in html

@@ -1,14 +1,18 @@
 """Controls over latent spaces: sliders with a map, one cursor in several planes, interpolation, playback."""
 
 import html
+import io
+from base64 import b64encode
 from statistics import NormalDist
 from types import SimpleNamespace
 
 import ipywidgets as ipw
 import torch
+from PIL import Image
 from tqdm.auto import tqdm
 
 from vae_helpers.latent import Gaussian, Panel
+from vae_helpers.view.explorer import explore
 from vae_helpers.view.live import is_live
 from vae_helpers.view.plots import SIDE, codes_map, image_grid, png_bytes, show_cursors, show_images
 from vae_helpers.view.style import COLORS
@@ -84,13 +88,37 @@ class _Planes(Control):
     """Maps under one cursor, each with the image decoded there: small widgets change alone, so a move costs little."""
 
     def __init__(self, panels, inputs, push, pull, *, name):
-        self.panels, self.push, self.pull = panels, push, pull  # from slider values to a latent point, and back
+        self.panels, self.ground = panels, None
+        self.push, self.pull = push, pull  # from slider values to a latent point, and back
         self.maps = {title: codes_map(panel) for title, panel in panels.items()}
         super().__init__(self._at, name=name, **inputs)
 
     def still(self):
         points = {title: self.push(panel, list(self.values.values())) for title, panel in self.panels.items()}
         return show_cursors(self.panels, points, alt=self.sentence).png()
+
+    def shown(self):
+        """The maps side by side, and over them each cursor and the image decoded there."""
+        side, tile, gap = 300, 200, 20  # points
+        wide, parts = side + tile + 2 * gap, []
+        if self.ground is None:
+            ground = Image.new("RGB", (2 * wide * len(self.panels), 2 * side), "white")
+            for i, (png, *_) in enumerate(self.maps.values()):
+                ground.paste(Image.open(io.BytesIO(png)).convert("RGB").resize((2 * side, 2 * side)), (2 * wide * i, 0))
+            ground.save(out := io.BytesIO(), format="png")
+            self.ground = out.getvalue()
+        for i, (dot, image) in enumerate(zip(self.dots, self.images, strict=True)):
+            parts.append(dot.value.replace("<svg", f'<svg x="{wide * i}" width="{side}" height="{side}"'))
+            at = f'x="{wide * i + side + gap}" y="{(side - tile) // 2}" width="{tile}" height="{tile}"'
+            parts.append(f'<image xlink:href="data:image/png;base64,{b64encode(image.value).decode()}" {at}/>')
+        return self.ground, f'<svg viewBox="0 0 {wide * len(self.panels)} {side}">{"".join(parts)}</svg>'
+
+    def block(self):
+        try:  # quantiles over decoders that the page can run: every place, not only some
+            at = [value / 100 for value in self.values.values()]
+            return explore(self.panels, start=at).page() if self.pull is _pull else super().block()
+        except ValueError:
+            return super().block()
 
     def _arrange(self):
         self.dots = [layer_box() for _ in self.panels]
@@ -146,21 +174,25 @@ class _Between(Control):
     """Two strips of images to choose from, and for each model a row: first image, decoded point, second image."""
 
     def __init__(self, models, x, *, name, scale):
-        self.models, self.x, self.scale, self.codes = models, x, scale, {}
+        self.models, self.x, self.codes = models, x, {}
         with torch.inference_mode():
             for title, model in models.items():
                 code = model.encode(x)
                 self.codes[title] = code[0] if isinstance(code, tuple) else code
         numbers = {end: option_slider(f"{end} image", range(len(x)), i) for i, end in enumerate(("first", "second"))}
-        super().__init__(self._at, name=name, **numbers, share=slider("share", 0, 1, 0.5))
+        super().__init__(self._at, name=name, width=3 * scale * SIDE, **numbers, share=slider("share", 0, 1, 0.5))
 
     def still(self):
         frames, sentence = self.drawn
         return show_images(*frames.values(), titles=list(frames), alt=sentence, title="first, in between, second").png()
 
+    def shown(self):
+        rows, _ = self.drawn
+        return png_bytes(torch.cat([image_grid(images, 3) for images in rows.values()])), ""
+
     def _arrange(self):
         self.frames = {end: layer_box() for end in ("first", "second")}
-        self.images = {title: image_box(f"{3 * self.scale * SIDE}px", sharp=True) for title in self.models}
+        self.images = {title: image_box(f"{self.width}px", sharp=True) for title in self.models}
         rows = [part for title in self.models for part in (ipw.HTML(html.escape(title)), self.images[title])]
         strips = [part for end in self.frames for part in (self.inputs[end], self._strip(end))]
         return [*strips, self.inputs["share"], ipw.Box(rows).add_class("vae-rows")]

@@ -1,23 +1,21 @@
 """Latent planes under one cursor, with no kernel: one block of HTML that holds the decoders and decodes by itself.
 
-`explore` makes the block: a still picture, and a script that puts the live planes in its place. The script is written
-in small files in web/, which share one scope when they are joined; packing.py makes the data that it is started with.
+`explore` makes the block, and a still picture that stands where its script may not run. The script is written in small
+files in web/, which share one scope when they are joined; packing.py makes the data that it is started with.
 """
 
-import hashlib
 import html
-import json
 from base64 import b64encode
-from importlib import resources
 
 import torch
+from IPython.display import display
 from matplotlib import style
 
+from vae_helpers.view.block import block
 from vae_helpers.view.packing import pack
 from vae_helpers.view.plots import show_cursors
 
-WEB = resources.files("vae_helpers").joinpath("view", "web")
-SCRIPTS = ("numbers.js", "network.js", "draw.js", "legend.js", "plane.js", "explorer.js")
+SCRIPTS = ("numbers.js", "network.js", "parts.js", "draw.js", "legend.js", "plane.js", "explorer.js")
 UNTIL = (
     "This picture stands still until its script may run. In JupyterLab run the cell, or trust the notebook "
     "(View → Activate Command Palette → Trust Notebook); on GitHub it stays a still."
@@ -25,14 +23,34 @@ UNTIL = (
 
 
 class View:
-    """What `explore` returns: `html` (the block), `png` (a still of it, bytes) and `alt` (its description)."""
+    """What `explore` returns: `html` (the whole block), `png` (a still of it, bytes) and `alt` (its description).
 
-    def __init__(self, html, png, alt):
-        self.html, self.png, self.alt = html, png, alt
+    A notebook shows the still and, as a second output, the block without it.
+    """
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        bundle = {"text/html": self.html, "image/png": b64encode(self.png).decode(), "text/plain": self.alt}
-        return bundle, {"image/png": {"alt": self.alt}}
+    def __init__(self, data, png, alt):
+        self.data, self.png, self.alt = data, png, alt
+
+    @property
+    def html(self):
+        text, still = html.escape(self.alt), b64encode(self.png).decode()
+        return self.page(
+            f'<figure style="margin: 0"><img src="data:image/png;base64,{still}" alt="{text}" style="max-width: 100%">'
+            f"<figcaption>{text}</figcaption></figure>"
+        )
+
+    def page(self, inside=""):
+        """The block, with `inside` until its script has run."""
+        return block("explorer", SCRIPTS, self.data, style="explorer.css", inside=f"<p>{UNTIL}</p>{inside}")
+
+    def outputs(self):
+        """[(data by type, metadata)] of a cell: the still, then the block, which takes the still's place."""
+        still = {"image/png": b64encode(self.png).decode(), "text/plain": self.alt}
+        return [(still, {"image/png": {"alt": self.alt}}), ({"text/html": self.page()}, {})]
+
+    def _ipython_display_(self):
+        for bundle, metadata in self.outputs():
+            display(bundle, metadata=metadata, raw=True)
 
 
 def explore(panels, *, start=(0.5, 0.5), path=()):
@@ -54,8 +72,7 @@ def explore(panels, *, start=(0.5, 0.5), path=()):
     low, high = torch.tensor([panel["view"] for panel in packed]).unbind(dim=-1)  # each (panels, 2)
     view = torch.stack([low.min(dim=0).values, high.max(dim=0).values], dim=-1)  # one that shows every plane
     data = {"start": start, "path": path, "view": view.tolist(), "panels": packed}
-    png = _still(panels, points, alt)
-    return View(_block(data, png, alt), png, alt)
+    return View(data, _still(panels, points, alt), alt)
 
 
 def _place(name, u):
@@ -65,33 +82,9 @@ def _place(name, u):
     return [round(float(part), 6) for part in u]
 
 
-def _block(data, png, alt):
-    """The HTML: a still with its description, which the script replaces by the live planes."""
-    script = "\n".join(_read(name) for name in SCRIPTS)
-    payload = _json({"style": _read("explorer.css"), **data})
-    name = hashlib.sha256((script + payload).encode()).hexdigest()[:16]
-    text = html.escape(alt)
-    return (
-        f'<div data-vae-explorer="{name}"><p>{UNTIL}</p><figure style="margin: 0">'
-        f'<img src="data:image/png;base64,{b64encode(png).decode()}" alt="{text}" style="max-width: 100%">'
-        f"<figcaption>{text}</figcaption></figure></div>\n"
-        f'<script>(function () {{\n"use strict";\n{script}\nstartExplorer("{name}", {payload});\n}})();</script>'
-    )
-
-
-def _read(name):
-    return WEB.joinpath(name).read_text(encoding="utf-8")
-
-
 def _still(panels, points, alt):
     with style.context("vae_helpers.view.vae"):  # the same look, whether or not the notebook has set it
         return show_cursors(panels, points, alt=alt).png(colors=128)
-
-
-def _json(data):
-    """JSON that is safe inside a script element: no <, > or &, and nothing outside ASCII."""
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _describe(packed, points):

@@ -2,17 +2,20 @@
 
 A control holds its inputs, a picture, and a sentence that says what the picture shows. It writes into widgets that stay
 in place, so nothing flickers; an error in the drawing is shown beneath it; making a control again under the same name
-closes the old one; where no kernel runs, a reader sees the picture and the sentence. What ipywidgets leaves undone on
+closes the old one; where no kernel runs, a reader sees the picture and the sentence, and where scripts may run too the
+frames that VAE_FRAMES=1 stored when the cell was executed. What ipywidgets leaves undone on
 the page (focus, names, pointing at a picture) is in web/widgets.js, its look in web/widgets.css.
 """
 
 import html
+import os
 from base64 import b64encode
-from importlib import resources
 
 import ipywidgets as ipw
 from IPython.display import display
 
+from vae_helpers.view.block import read
+from vae_helpers.view.frames import frames_block
 from vae_helpers.view.live import is_live
 from vae_helpers.view.picture import Picture
 from vae_helpers.view.plots import enlarged
@@ -29,8 +32,10 @@ class Control(ipw.VBox):
     it, `sentence` says in words what the picture shows.
     """
 
+    budget = 160_000  # bytes of its frames, where these are stored
+
     def __init__(self, draw, *, name=None, play=None, width=None, **inputs):
-        self.draw, self.inputs, self.width, self.drawn, self.sentence = draw, inputs, width, None, ""
+        self.draw, self.inputs, self.play, self.width, self.drawn, self.sentence = draw, inputs, play, width, None, ""
         self.text, self.error, self._still = ipw.HTML(), ipw.HTML(), False
         self.parts = [*self._arrange(), self.text, self.error, _sheet()]
         if play is not None:
@@ -81,6 +86,14 @@ class Control(ipw.VBox):
             return self.drawn.png()
         return enlarged(self.image.value, self.width)
 
+    def shown(self):
+        """What stands on the page now: PNG bytes, and the SVG over them or ""."""
+        return bytes(self.image.value), self.layer.value
+
+    def block(self):
+        """HTML that moves without a kernel, to be stored after the still picture."""
+        return frames_block(self)
+
     def _arrange(self):
         """The widgets from top to bottom, without the sentence: the inputs, then the picture."""
         self.image = image_box(None if self.width is None else f"{self.width}px", sharp=self.width is not None)
@@ -118,7 +131,7 @@ class Control(ipw.VBox):
 
     def _ipython_display_(self, **kwargs):
         if is_live():
-            display({"text/html": f"<script>{_web('widgets.js')}</script>"}, raw=True)
+            display({"text/html": f"<script>{read('widgets.js')}</script>"}, raw=True)
         view = {"model_id": self.model_id, "version_major": 2, "version_minor": 0}
         bundle = {
             "application/vnd.jupyter.widget-view+json": view,
@@ -126,6 +139,8 @@ class Control(ipw.VBox):
             "text/plain": self.sentence,
         }
         display(bundle, metadata={"image/png": {"alt": self.sentence}}, raw=True)
+        if os.environ.get("VAE_FRAMES"):
+            display({"text/html": self.block()}, raw=True)
 
 
 def slider(label, low, high, value, step=0.01):
@@ -170,11 +185,7 @@ def pad(image, layer, label, point, step):
 
 
 def _sheet():
-    return ipw.HTML(f"<style>{_web('widgets.css')}</style>", layout=ipw.Layout(display="none"))
-
-
-def _web(name):
-    return resources.files("vae_helpers").joinpath("view", "web", name).read_text(encoding="utf-8")
+    return ipw.HTML(f"<style>{read('widgets.css')}</style>", layout=ipw.Layout(display="none"))
 
 
 def image_box(width, sharp=False):

@@ -1,5 +1,5 @@
 // The exploration without a kernel: one cursor, several latent planes, each decoded by a forward pass in the page.
-// explorer.py joins these files in one script element inside one function, and calls startExplorer(id, data).
+// block.py joins these files in one script element inside one function; start.js calls start(host, data).
 
 const STEP = 0.01, BIG_STEP = 0.05; // of one key press, in quantiles
 
@@ -19,6 +19,10 @@ class Explorer {
     host.attachShadow({ mode: "open" }).append(this.probe, this.box); // the page's styles stay out, ours stay in
     host.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab: arrow keys in here are not its shortcuts
     host.explorer = { move: (u) => this.take(u), state: () => this.u.slice() };
+    this.host = host;
+    host.vae.state = () => ({ u1: (100 * this.u[0]).toFixed(1), u2: (100 * this.u[1]).toFixed(1) });
+    host.vae.take = (at) =>
+      this.take(["u1", "u2"].map((name, k) => (name in at ? parseFloat(at[name]) / 100 : this.u[k])));
   }
 
   build() {
@@ -78,6 +82,7 @@ class Explorer {
 
   take(u) { // the reader moves the cursor, so a walk ends
     if (this.walk) this.walk.halt();
+    this.taken = true;
     this.move(u);
   }
 
@@ -91,6 +96,7 @@ class Explorer {
     clearTimeout(this.later); // spoken when the cursor rests, not at every step of a drag
     this.later = setTimeout(() => {
       this.live.textContent = [`Cursor at quantiles ${this.u.map(percent).join(" and ")}.`, ...places].join(" ");
+      if (this.taken) tellRest(this.host);
     }, 300);
   }
 
@@ -113,9 +119,6 @@ class Explorer {
   }
 }
 
-// A front-end may run the script before the block is in the page, run it twice, or show the block twice.
-function startExplorer(id, data, tries = 100) {
-  const hosts = document.querySelectorAll(`[data-vae-explorer="${id}"]`);
-  hosts.forEach((host) => { if (!host.shadowRoot) new Explorer(host, data).layout(); });
-  if (!hosts.length && tries) setTimeout(() => startExplorer(id, data, tries - 1), 100);
+function start(host, data) {
+  new Explorer(host, data).layout();
 }

@@ -2,13 +2,6 @@
 
 const PACE = 0.1; // of the path, in quantiles per second
 
-function make(tag, attributes, ...children) { // text goes in as text nodes, so markup in a title stays text
-  const node = document.createElement(tag);
-  Object.entries(attributes).forEach(([name, value]) => node.setAttribute(name, value));
-  node.append(...children);
-  return node;
-}
-
 // One button per class: pressed, its codes show and the others are faint; with none pressed all show.
 // change(chosen) gets a Map from each pressed class to the smallest place that was free. One stop of the Tab key.
 function makeLegend(digits, change) {

@@ -1,0 +1,267 @@
+"""Frames: what a control shows at every place of its inputs, in few bytes each, for readers without a kernel.
+
+`frames` moves the inputs of a control as a hand would and keeps what then stands on the page. What stands still is kept
+once, as PNG. Of the SVG over it only the numbers travel, in tenths of a point, as differences along a curve; images,
+those in the SVG too, lie side by side on one sheet. web/frames.js plays them.
+"""
+
+import io
+import itertools
+import re
+import zlib
+from base64 import b64decode, b64encode
+
+import numpy as np
+from matplotlib import rc_context
+from PIL import Image
+
+from vae_helpers.view.block import block
+
+SCRIPTS = ("numbers.js", "parts.js", "layers.js", "frames.js")
+LIMIT, FEWEST = 1200, 7  # frames of one control; positions of a slider below which the inputs move one at a time
+
+_TAG = re.compile(r"<[^>]*>|[^<]+")
+_TOKEN = re.compile(r'style="[^"]*"|(?<![#\w.])-?\d+(?:\.\d+)?')  # in a tag: a style, or a number elsewhere
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_ID = re.compile(r'(?<=id=")[a-z]\w{6,}(?=")')
+_IMAGE = re.compile(r'<image ([^>]*?)xlink:href="data:image/png;base64,([^"]*)"([^>]*?)/>', re.DOTALL)
+_PLACE = re.compile(r'\b(id|transform|style|x|y|width|height)="([^"]*)"')
+
+
+def frames_block(control):
+    """The block of HTML that moves without a kernel, as `frames` has it; the control is left as it was."""
+    return block("frames", SCRIPTS, frames(control), style="frames.css")
+
+
+def frames(control):
+    """A dict for JSON that keeps to control.budget by coarser steps of the sliders, or by one input at a time.
+
+    Raises RuntimeError where the control shows an error in place of a picture.
+    """
+    before = control.values
+    with rc_context({"svg.hashsalt": "vae", "path.simplify": False}):
+        try:
+            for alone in (False, True):
+                inputs = [_positions(widget) for widget in control.inputs.values()]
+                while inputs is not None:
+                    share = LIMIT / _count(inputs, alone)
+                    if share >= 1:
+                        found = _pack(control, inputs, alone, _bake(control, inputs, alone))
+                        share = control.budget / len(repr(found))
+                        if share >= 1:
+                            return found
+                    inputs = _coarser(inputs, alone, share)
+            return found  # as small as it gets
+        finally:
+            control.set(**before)
+
+
+def _count(inputs, alone):
+    counts = [len(each["values"]) for each in inputs]
+    return sum(counts) if alone else int(np.prod(counts))
+
+
+def _coarser(inputs, alone, share):
+    """Positions of the sliders so that about `share` of the frames are left; None where a slider gets too few."""
+    most = max((len(each["values"]) for each in inputs if each["all"]), default=0)
+    sliders = sum(len(each["values"]) == most for each in inputs if each["all"])
+    fewer = min(most - 1, int(most * share ** (1 if alone else 1 / max(sliders, 1))))
+    if fewer < (3 if alone else FEWEST):
+        return None
+    return [_thinned(each, fewer) if each["all"] else each for each in inputs]
+
+
+def _thinned(each, most):
+    """At most so many positions of a slider, the present one among them."""
+    values, at = each["all"], each["all"].index(each["values"][each["start"]])
+    if len(each["values"]) <= most:
+        return each
+    every = -(-(len(values) - 1) // (most - 1))
+    return each | {"values": values[at % every :: every], "start": at // every}
+
+
+def _positions(widget):
+    """Where an input can stand: argument values, their names, the number of the present one; all: of a slider."""
+    if not hasattr(widget, "step"):
+        pairs = [option if isinstance(option, tuple) else (str(option), option) for option in widget.options]
+        values = [value for _, value in pairs]
+        names = {value: name for name, value in pairs}
+        return {"widget": widget, "values": values, "names": names, "start": values.index(widget.value), "all": None}
+    count = round((widget.max - widget.min) / widget.step)
+    digits = min(len(f"{widget.step:.6g}".partition(".")[2]), 2)
+    values = [round(widget.min + k * widget.step, 9) for k in range(count + 1)]
+    start = round((widget.value - widget.min) / widget.step)
+    names = {value: f"{value:.{digits}f}".replace("-", "−") for value in values}
+    return {"widget": widget, "values": values, "names": names, "start": start, "all": values}
+
+
+def _places(inputs, alone):
+    """Every place to keep, as argument values in the order of the inputs."""
+    if not alone:
+        return list(itertools.product(*(each["values"] for each in inputs)))
+    home = [each["values"][each["start"]] for each in inputs]
+    return [(*home[:i], value, *home[i + 1 :]) for i, each in enumerate(inputs) for value in each["values"]]
+
+
+def _bake(control, inputs, alone):
+    """{place: (PNG bytes, SVG or "", sentence, values of all inputs)}, each as it stands after moving there."""
+    places, home, shown = _places(inputs, alone), [each["values"][each["start"]] for each in inputs], {}
+    for place in (places[-1], *places):  # what stands still is known once everything has moved
+        if alone:
+            control.set(**dict(zip(control.inputs, home, strict=True)))
+            there = {name: v for name, v, start in zip(control.inputs, place, home, strict=True) if v != start}
+        else:
+            there = dict(zip(control.inputs, place, strict=True))
+        control.set(**there)
+        if control.error.value:
+            raise RuntimeError(f"the control shows an error at {there}: {control.error.value}")
+        shown[place] = (*control.shown(), control.sentence, tuple(control.values.values()))
+    return shown
+
+
+def _pack(control, inputs, alone, shown):
+    places = _places(inputs, alone)
+    grounds, layers, said, stood = zip(*(shown[place] for place in places), strict=True)
+    result = {"alone": alone, "said": _packed("\n".join(line.replace("\n", " ") for line in said)), "inputs": []}
+    for name, each in zip(control.inputs, inputs, strict=True):
+        names = [each["names"][value] for value in each["values"]]
+        result["inputs"].append({"name": name, "label": each["widget"].description, "names": names})
+        result["inputs"][-1]["start"] = each["start"]
+    result["moved"] = {k: _nearest(inputs, at) for k, at in enumerate(stood) if at != places[k]}
+    if control.play is not None:
+        result["play"] = list(control.inputs).index(control.play)
+    sheet = _Sheet()
+    if any(layers):
+        result["ground"] = b64encode(_small(grounds[-1])).decode()
+        result["layers"] = _layers([sheet.take_images(svg) for svg in layers])
+    else:
+        result["tiles"] = [sheet.place(png) for png in grounds]
+        result["width"] = control.width
+    return result | sheet.stored()
+
+
+def _nearest(inputs, values):
+    """The positions next to these values: one input may have moved others."""
+    return [int(np.argmin(np.abs(np.subtract(each["values"], v)))) for each, v in zip(inputs, values, strict=True)]
+
+
+class _Sheet:
+    """Images side by side, each once, in shelves; coordinates in pixels."""
+
+    WIDTH = 2000
+
+    def __init__(self):
+        self.places, self.images, self.left, self.top, self.bottom = {}, [], 0, 0, 0
+
+    def place(self, png):
+        """[left, top, width, height] of these PNG bytes on the sheet."""
+        if png not in self.places:
+            image = Image.open(io.BytesIO(png))
+            if image.mode not in ("L", "P"):
+                image = image.convert("RGB")
+                red, green, blue = image.split()
+                image = red if red.tobytes() == green.tobytes() == blue.tobytes() else _reduced(image)
+            if self.left and self.left + image.width > self.WIDTH:
+                self.left, self.top = 0, self.bottom
+            self.places[png] = [self.left, self.top, *image.size]
+            self.images.append((image, (self.left, self.top)))
+            self.left, self.bottom = self.left + image.width, max(self.bottom, self.top + image.height)
+        return self.places[png]
+
+    def take_images(self, svg):
+        """The SVG with each embedded image as a window on the sheet, which web/layers.js fills in."""
+
+        def window(match):
+            part = dict(_PLACE.findall(match[1] + match[3]))
+            left, top, width, height = self.place(b64decode(match[2]))
+            return (
+                f'<g transform="{part.get("transform", "")}"><svg x="{part["x"]}" y="{part["y"]}" '
+                f'width="{part["width"]}" height="{part["height"]}" viewBox="{left} {top} {width} {height}" '
+                'preserveAspectRatio="none"><use href="#sheet"/></svg></g>'
+            )
+
+        return _IMAGE.sub(window, svg)
+
+    def stored(self):
+        if not self.images:
+            return {}
+        grey = all(image.mode == "L" for image, _ in self.images)
+        size = (max(at[0] + image.width for image, at in self.images), self.bottom)
+        sheet = Image.new("L" if grey else "RGB", size)
+        for image, at in self.images:
+            sheet.paste(image if grey else image.convert("RGB"), at)
+        sheet.save(out := io.BytesIO(), format="webp", lossless=True, quality=100, method=4)
+        return {"sheet": b64encode(out.getvalue()).decode(), "size": size}
+
+
+def _layers(svgs):
+    """By template: the frames that use it, their numbers and their texts. A template is what its frames share."""
+    groups = {}
+    for k, svg in enumerate(svgs):
+        svg = re.sub(r"\s*\n\s*", " ", re.sub(r'<g id="[^"]*"', "<g", svg))
+        for i, name in enumerate(dict.fromkeys(_ID.findall(svg))):
+            svg = svg.replace(name, f"id_{i}_")
+        template, tokens = _split(svg)
+        groups.setdefault(template, []).append((k, tokens))
+    return [_group(template.split("\x01"), rows) for template, rows in groups.items()]
+
+
+def _split(svg):
+    r"""The SVG with \x01 in place of each style, number and text, and the list of these."""
+    template, tokens = [], []
+    for part in _TAG.findall(svg):
+        if part[0] == "<":
+            template.append(_TOKEN.sub("\x01", part))
+            tokens += _TOKEN.findall(part)
+        else:
+            template.append("\x01" if part.strip() else part)
+            tokens += [part] if part.strip() else []
+    return "".join(template), tokens
+
+
+def _group(template, rows):
+    r"""What differs between the frames of a template: \x01 stands for the next number, \x02 for the next text."""
+    used, tokens = zip(*rows, strict=True)
+    text, numbers, texts = template[0], [], []
+    for column, after in zip(zip(*tokens, strict=True), template[1:], strict=True):
+        if len(set(column)) == 1:
+            text += column[0] + after
+        elif text[-1] != ">" and all(_NUMBER.fullmatch(token) for token in column):
+            numbers.append([round(float(token) * 10) for token in column])
+            text += "\x01" + after
+        else:
+            texts.append(column)
+            text += "\x02" + after
+    steps = np.array(numbers, np.int64).reshape(len(numbers), len(used))
+    steps[2:] -= steps[:-2].copy()  # x from x, y from y: neighbours on a curve are close
+    if np.abs(steps).max(initial=0) > 32767:
+        raise ValueError("a drawing reaches too far outside its picture to be stored: it must keep to ±1,638 points.")
+    orders = {"rows": _bytes(steps), "frames": _bytes(steps.T)}
+    order = min(orders, key=lambda name: len(orders[name]))
+    return {
+        "template": _packed(text),
+        "used": list(used),
+        "order": order,
+        "numbers": orders[order],
+        "texts": _packed("\n".join("\t".join(row) for row in zip(*texts, strict=True))),
+    }
+
+
+def _bytes(steps):
+    data = np.ascontiguousarray(steps).astype("<i2").tobytes()
+    return _packed(data[0::2] + data[1::2])
+
+
+def _packed(data):
+    data = data.encode() if isinstance(data, str) else data
+    return b64encode(zlib.compress(data, 9)).decode()
+
+
+def _small(png):
+    image = _reduced(Image.open(io.BytesIO(png)).convert("RGB"))
+    image.save(out := io.BytesIO(), format="png", optimize=True)
+    return out.getvalue()
+
+
+def _reduced(image):
+    return image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=0)

@@ -1,0 +1,22 @@
+// How a block begins: it waits for its place in the page, fills it, and hides the still picture that stood for it.
+
+// The still is an output of its own, before the block. Climbs from the block to the cell, and no further.
+function hideStill(host) {
+  const cell = ".jp-OutputArea, .output, .outputs, .jp-Cell, .cell, main, body";
+  for (let part = host; part && !part.matches(cell); part = part.parentElement) {
+    const before = part.previousElementSibling;
+    if (before && (before.matches("img") || before.querySelector("img"))) before.style.display = "none";
+    if (before) return;
+  }
+}
+
+// A front-end may run the script before the block is in the page, run it twice, or show the block twice.
+function begin(place, data, tries = 100) {
+  const hosts = document.querySelectorAll(place);
+  hosts.forEach((host) => {
+    if (host.vae) return;
+    host.vae = {};
+    Promise.resolve(start(host, data)).then(() => hideStill(host), (error) => console.error(error)); // the still stays
+  });
+  if (!hosts.length && tries) setTimeout(() => begin(place, data, tries - 1), 100);
+}
