@@ -35,7 +35,7 @@ site: venv ## build the static site of all chapters from their stored outputs (e
 	@$(VENV_PY) tools/site/build.py $(if $(TO),--to $(TO))
 
 kaggle: venv ## build the folder to upload to Kaggle (elsewhere: TO=folder; OWNER=your name there)
-	@$(VENV_PY) tools/kaggle.py $(if $(TO),--to $(TO)) $(if $(OWNER),--owner $(OWNER))
+	@$(VENV_PY) tools/for_kaggle.py $(if $(TO),--to $(TO)) $(if $(OWNER),--owner $(OWNER))
 
 images: venv ## make the pictures again
 	@$(VENV_PY) tools/make_images.py

@@ -43,6 +43,32 @@ def headings_of(path):
     return {fragment_of(h) for source in sources for h in re.findall(r"^#+ (.+)$", source, re.M)}
 
 
+@cache
+def controls_of(path):
+    """{cell id: names of the inputs} of the stored controls of a notebook."""
+    found = {}
+    for cell in cells_of(path):
+        for output in cell.get("outputs", []):
+            block = "".join(output.get("data", {}).get("text/html", ""))
+            if "<div data-vae-explorer=" in block:
+                found[cell["id"]] = {"u1", "u2"}
+            elif "<div data-vae-frames=" in block:
+                data = json.loads(re.search(r'\]", (\{.*\})\);\n', block)[1])
+                found[cell["id"]] = {each["name"] for each in data["inputs"]}
+    return found
+
+
+def state_problem(target, path, fragment):
+    """What is wrong with a fragment cell-id?argument=value&…, which sets a control."""
+    cell, _, state = fragment.partition("?")
+    names = {pair.partition("=")[0] for pair in state.split("&")}
+    if cell not in controls_of(path):
+        return f"{target}: there is no stored control"
+    if unknown := names - controls_of(path)[cell]:
+        return f"{target}: the control has no {', '.join(sorted(unknown))}"
+    return None
+
+
 def link_problem(target, base):
     """What is wrong with a link in a file of the folder `base`, or None. Addresses on the web are not asked."""
     if "://" in target or target.startswith("mailto:"):
@@ -53,6 +79,8 @@ def link_problem(target, base):
         return f"{target}: there is no such file"
     if fragment and not fragment.isascii():
         return f"{target}: browsers encode letters outside of ASCII, and JupyterLab does not decode them"
+    if re.search(r"\?[^?]*=", fragment):
+        return state_problem(target, path, fragment)
     if fragment and fragment not in headings_of(path):
         return f"{target}: there is no such heading"
     return None

@@ -1,4 +1,4 @@
-"""What the speed claims rest on: python tools/bench.py [training elbo sliders explorer lab]
+"""What the speed claims rest on: python tools/bench.py [training elbo sliders explorer lab site]
 
 Every claim is a ratio within one run, or a time on this machine printed beside what the machine can do. Loops that are
 compared run in alternation. Needs MNIST (VAE_DATA) for figures that can be compared with the budgets.
@@ -180,6 +180,48 @@ def lab(data, presses=60):
             print(f"JupyterLab, key press to changed picture, {name}: median {median:.0f} ms (budget 60 ms)")
 
 
+def site(data, moves=60):
+    """The static site: time to build, first paint of every page, and a control's move to its second painted frame."""
+    build = runpy.run_path(str(TESTS.parent / "tools" / "site" / "build.py"))["main"]
+    tools = runpy.run_path(str(TESTS / "browser.py"))
+    with tempfile.TemporaryDirectory() as scratch, tools["browser"]() as chromium:
+        folder, start = Path(scratch, "site"), time.perf_counter()
+        build(["--to", str(folder)])
+        print(f"site, built in {time.perf_counter() - start:.0f} s (budget 60 s)")
+        page, paints, controls = chromium.new_page(viewport={"width": 1300, "height": 900}), {}, {}
+        for path in sorted(folder.glob("*.html")):
+            page.goto(path.as_uri())
+            paints[path.stem] = page.evaluate(PAINT)
+            for host in page.locator("[data-vae-frames]").all():
+                host.scroll_into_view_if_needed()
+                place = f"{path.stem}#{host.evaluate('host => host.closest(`section[id]`).id')}"
+                controls[place] = statistics.median(host.evaluate(SLIDES, moves))
+    worst = max(paints, key=paints.get)
+    median = statistics.median(paints.values())
+    print(f"site, first paint: median {median:.0f} ms, slowest {paints[worst]:.0f} ms, {worst} (budget 1 s)")
+    for place, median in controls.items():
+        print(f"site, move to second painted frame, {place}: median {median:.0f} ms (budget 33, areas 60)")
+
+
+PAINT = """() => new Promise((done) => new PerformanceObserver((list) => done(list.getEntries()[0].startTime))
+    .observe({ type: "paint", buffered: true }))"""
+SLIDES = """async (host, moves) => {
+    const inputs = [...host.shadowRoot.querySelectorAll("input")], times = [];
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    for (let i = 0; i < moves; i++) {
+        const input = inputs[i % inputs.length];
+        await frame();
+        const start = performance.now();
+        input.value = (i * 7) % (Number(input.max) + 1);
+        input.dispatchEvent(new Event("input"));
+        await frame();
+        await frame();
+        times.push(performance.now() - start);
+    }
+    return times;
+}"""
+
+
 def chapter_cells(chapter, *ids):
     """The source of some cells of a chapter, so that its own controls are measured."""
     text = Path(__file__).parents[1].joinpath("notebooks", f"{chapter}.ipynb").read_text(encoding="utf-8")
@@ -254,7 +296,7 @@ WATCH = """element => {
     element.addEventListener("load", done);
     if (element.tagName != "IMG") new MutationObserver(done).observe(element, {childList: true, subtree: true});
 }"""
-SECTIONS = {"training": training, "elbo": elbo, "sliders": sliders, "explorer": explorer, "lab": lab}
+SECTIONS = {"training": training, "elbo": elbo, "sliders": sliders, "explorer": explorer, "lab": lab, "site": site}
 
 
 def main(names):

@@ -54,6 +54,7 @@ def test_too_many_combinations_move_one_at_a_time():
     control = widgets.Control(lambda **at: grey(at["a"], str(at)), name="many", **sliders)
     found = frames(control)
     assert found["alone"] and 4 * 90 < len(said(found)) <= LIMIT
+    assert [names(found)[i][input["start"]] for i, input in enumerate(found["inputs"])] == ["0.50"] * 4
     ends = names(found)[0]
     assert said(found)[len(ends)].startswith("{'a': 0.5, 'b': 0.0")  # the second input, the first at its start
 
@@ -61,9 +62,19 @@ def test_too_many_combinations_move_one_at_a_time():
 def test_a_fine_grid_is_thinned_around_where_it_stands():
     sliders = {name: widgets.slider(name, 0, 1, 0.5, step=0.01) for name in "ab"}
     found = frames(widgets.Control(shade, name="fine", **sliders))
-    assert not found["alone"] and 600 < len(said(found)) <= LIMIT
+    assert not found["alone"] and 300 < len(said(found)) <= LIMIT
+    places = [float(name) for name in names(found)[0]]
+    assert places[0] == 0 and places[-1] == 1 and names(found)[0][found["inputs"][0]["start"]] == "0.50"
+    assert {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9} <= set(places)  # round numbers
+
+
+def test_a_slider_without_round_numbers_is_thinned_evenly():
+    step = 1 / 7
+    sliders = {name: widgets.slider(name, 0.01, 0.01 + 100 * step, 0.01 + 50 * step, step=step) for name in "ab"}
+    found = frames(widgets.Control(shade, name="odd", **sliders))
     steps = np.diff([float(name) for name in names(found)[0]])
-    assert np.allclose(steps, steps[0]) and names(found)[0][found["inputs"][0]["start"]] == "0.50"
+    assert not found["alone"] and np.allclose(steps, steps[0], atol=0.011)
+    assert names(found)[0][found["inputs"][0]["start"]] == "7.15"
 
 
 def test_the_budget_is_kept():
@@ -78,6 +89,12 @@ def test_the_budget_is_kept():
     control.budget = 60_000
     found = frames(control)
     assert 20_000 < len(repr(found)) <= 60_000 and not found["alone"]
+    control.budget = 20_000  # too little for seven times seven
+    assert (found := frames(control))["alone"] and 9_000 < len(repr(found)) <= 20_000
+    assert [input["names"][input["start"]] for input in found["inputs"]] == ["0.50", "0.50"]
+    control.budget = 1_000
+    with pytest.raises(ValueError, match="not even three pictures"):
+        frames(control)
 
 
 def test_an_input_that_moves_others_shows_where_they_went():

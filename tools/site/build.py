@@ -19,7 +19,7 @@ import jinja2
 import nbformat
 from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
-from py_mini_racer import MiniRacer
+from py_mini_racer import JSEvalException, MiniRacer
 from pygments.formatters import HtmlFormatter
 
 from vae_helpers.questions import read_synonyms
@@ -43,7 +43,11 @@ class Formulas:
         key = tex.strip(), display
         if key not in self.known:
             options = {"displayMode": display, "throwOnError": True, "annotate": True}
-            self.known[key] = self.engine.eval(f"typeset({json.dumps(key[0])}, {json.dumps(options)})")
+            try:
+                self.known[key] = self.engine.eval(f"typeset({json.dumps(key[0])}, {json.dumps(options)})")
+            except JSEvalException as error:
+                reason = re.search(r"ParseError: *(.*)", str(error))[1]
+                raise ValueError(f"the formula {key[0]} cannot be set: {reason}") from None
         return self.known[key]
 
 

@@ -10,7 +10,7 @@
   root.dataset.theme = store.get() || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 
   function dressTheme() {
-    const button = find("theme"), show = () => button.setAttribute("aria-pressed", root.dataset.theme === "dark");
+    const button = find("site-theme"), show = () => button.setAttribute("aria-pressed", root.dataset.theme === "dark");
     show();
     button.addEventListener("click", () => {
       root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
@@ -21,7 +21,7 @@
 
   // Search: the index comes with the first letter.
   function dressSearch() {
-    const box = find("search"), results = find("results");
+    const box = find("site-search"), results = find("site-results");
     let loading = false;
     const load = () => {
       if (loading) return;
@@ -32,7 +32,7 @@
         document.head.append(script);
       }
     };
-    const show = () => { load(); if (window.searchAll) window.searchAll(box.value, results, find("found")); };
+    const show = () => { load(); if (window.searchAll) window.searchAll(box.value, results, find("site-found")); };
     window.showSearch = show;
     box.addEventListener("focus", load);
     box.addEventListener("input", show);
@@ -51,7 +51,7 @@
   const HOSTS = "[data-vae-frames], [data-vae-explorer]";
   const hostOf = (place) => place && place.querySelector(HOSTS);
   function split(hash) {
-    const [id, state] = hash.replace(/^#/, "").split("?");
+    const [, id, state] = hash.match(/^#?(.*?)(?:\?([^?]*=.*))?$/); // a heading may end in a question mark
     return [decodeURIComponent(id), state === undefined ? null : Object.fromEntries(new URLSearchParams(state))];
   }
   function addressOf(host) {
@@ -84,7 +84,7 @@
         if (host && host.vae && host.vae.state) link.setAttribute("href", addressOf(host));
         copy(link.href);
         setTimeout(() => link.setAttribute("href", hash), 0);
-      } else if (hash.includes("?")) {
+      } else if (split(hash)[1]) {
         event.preventDefault();
         try { history.pushState(null, "", hash); } catch (error) { /* the same */ }
         follow(hash);
@@ -95,7 +95,7 @@
     follow(location.hash);
   }
   function copy(address) {
-    const said = find("said");
+    const said = find("site-said");
     const tell = (words) => {
       said.textContent = words; said.hidden = false;
       setTimeout(() => { said.hidden = true; }, 2500);
@@ -120,7 +120,7 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
-    if (matchMedia("(max-width: 900px)").matches) find("menu").open = false;
+    if (matchMedia("(max-width: 900px)").matches) find("site-menu").open = false;
     dressTheme(); dressSearch(); dressOutputs(); dressLinks();
     const current = document.querySelector("nav [aria-current]");
     if (current) current.scrollIntoView({ block: "nearest" });

@@ -22,6 +22,7 @@ LIMIT, FEWEST = 1200, 7  # frames of one control; positions of a slider below wh
 
 _TAG = re.compile(r"<[^>]*>|[^<]+")
 _TOKEN = re.compile(r'style="[^"]*"|(?<![#\w.])-?\d+(?:\.\d+)?')  # in a tag: a style, or a number elsewhere
+_DRAWN, _LONG = re.compile(r'\b(?:d|x|y)="[^"]*"'), re.compile(r"-?\d+\.\d\d+")  # in points
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _ID = re.compile(r'(?<=id=")[a-z]\w{6,}(?=")')
 _IMAGE = re.compile(r'<image ([^>]*?)xlink:href="data:image/png;base64,([^"]*)"([^>]*?)/>', re.DOTALL)
@@ -36,24 +37,39 @@ def frames_block(control):
 def frames(control):
     """A dict for JSON that keeps to control.budget by coarser steps of the sliders, or by one input at a time.
 
-    Raises RuntimeError where the control shows an error in place of a picture.
+    Raises RuntimeError where the control shows an error in place of a picture, ValueError where nothing fits.
     """
     before = control.values
     with rc_context({"svg.hashsalt": "vae", "path.simplify": False}):
         try:
-            for alone in (False, True):
-                inputs = [_positions(widget) for widget in control.inputs.values()]
-                while inputs is not None:
-                    share = LIMIT / _count(inputs, alone)
-                    if share >= 1:
-                        found = _pack(control, inputs, alone, _bake(control, inputs, alone))
-                        share = control.budget / len(repr(found))
-                        if share >= 1:
-                            return found
-                    inputs = _coarser(inputs, alone, share)
-            return found  # as small as it gets
+            for alone, least in ((False, FEWEST), (True, FEWEST), (True, 2)):
+                control.set(**before)
+                if found := _fitting(control, alone, least):
+                    return found
+            raise ValueError(f"not even three pictures fit into {control.budget:,} bytes: draw less, or fewer points.")
         finally:
             control.set(**before)
+
+
+def _fitting(control, alone, least):
+    """The finest frames that keep to the budget, found in a few tries; None where a slider would get too few places."""
+    every, plans = [_positions(widget) for widget in control.inputs.values()], {}
+    most = max((len(each["values"]) for each in every if each["all"]), default=least)
+    for k in range(most, min(least, most) - 1, -1):
+        inputs = [_thinned(each, k) for each in every]
+        counts = [(len(few["values"]), len(all_of["values"])) for few, all_of in zip(inputs, every, strict=True)]
+        if all(few >= min(least, all_of) for few, all_of in counts):
+            plans.setdefault(_count(inputs, alone), inputs)
+    best, low, high, goal = None, 0, LIMIT + 1, LIMIT  # frames that fit, and that do not
+    while between := [n for n in sorted(plans, reverse=True) if low < n < high]:
+        n = next((n for n in between if n <= goal), between[-1])
+        found = _pack(control, plans[n], alone, _bake(control, plans[n], alone))
+        share = control.budget / len(repr(found))
+        best, low, high = (found, n, high) if share >= 1 else (best, low, n)
+        goal = 0.97 * share * n
+        if 1 <= share < 1.6:
+            break
+    return best
 
 
 def _count(inputs, alone):
@@ -61,23 +77,24 @@ def _count(inputs, alone):
     return sum(counts) if alone else int(np.prod(counts))
 
 
-def _coarser(inputs, alone, share):
-    """Positions of the sliders so that about `share` of the frames are left; None where a slider gets too few."""
-    most = max((len(each["values"]) for each in inputs if each["all"]), default=0)
-    sliders = sum(len(each["values"]) == most for each in inputs if each["all"])
-    fewer = min(most - 1, int(most * share ** (1 if alone else 1 / max(sliders, 1))))
-    if fewer < (3 if alone else FEWEST):
-        return None
-    return [_thinned(each, fewer) if each["all"] else each for each in inputs]
-
-
 def _thinned(each, most):
-    """At most so many positions of a slider, the present one among them."""
-    values, at = each["all"], each["all"].index(each["values"][each["start"]])
-    if len(each["values"]) <= most:
+    """About so many places of a slider at most: its ends, where it stands, and between them round numbers, if any.
+
+    The options of other inputs stay.
+    """
+    values, at = each["values"], each["values"][each["start"]]
+    if not each["all"] or len(values) <= most:
         return each
+    low, high = values[0], values[-1]
+    for spacing in (c * 10.0**e for e in range(-6, 6) for c in (1, 2, 5)):
+        if (high - low) / spacing <= most - 1:
+            break
+    found = [value for value in values if abs(value / spacing - round(value / spacing)) < 1e-6]
+    if len(found) > 2:
+        found = sorted({low, *found, at, high})
+        return each | {"values": found, "start": found.index(at)}
     every = -(-(len(values) - 1) // (most - 1))
-    return each | {"values": values[at % every :: every], "start": at // every}
+    return each | {"values": values[each["start"] % every :: every], "start": each["start"] // every}
 
 
 def _positions(widget):
@@ -199,6 +216,7 @@ def _layers(svgs):
     groups = {}
     for k, svg in enumerate(svgs):
         svg = re.sub(r"\s*\n\s*", " ", re.sub(r'<g id="[^"]*"', "<g", svg))
+        svg = _DRAWN.sub(lambda match: _LONG.sub(lambda number: f"{float(number[0]):.1f}", match[0]), svg)
         for i, name in enumerate(dict.fromkeys(_ID.findall(svg))):
             svg = svg.replace(name, f"id_{i}_")
         template, tokens = _split(svg)

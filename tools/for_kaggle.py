@@ -1,6 +1,6 @@
 """Build the folder to upload to Kaggle, where a notebook comes alone and without the internet.
 
-python tools/kaggle.py [--to kaggle] [--owner NAME] [--mnist OWNER/DATASET] [--check PYTHON]
+python tools/for_kaggle.py [--to kaggle] [--owner NAME] [--mnist OWNER/DATASET] [--check PYTHON]
 
 One data set holds vae_helpers with its weights and the stored results; each chapter is a kernel that has this data set
 attached and begins with one line that finds it. --check runs every chapter as Kaggle would: in an empty folder, with

@@ -1,0 +1,285 @@
+"""The site in a real browser, from a folder, with the network off: as a reader on a laptop or a phone uses it."""
+
+import io
+import itertools
+from urllib.parse import parse_qsl
+
+import numpy as np
+import pytest
+from browser import browser, offline_page
+from PIL import Image
+from site_parts import ROOT, show_me_links
+
+CHAPTERS = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+LINKS = show_me_links()
+WAYS = list(itertools.product((1300, 700, 390), ("light", "dark")))  # each page is seen in two of these, all in all
+FRAMES = "[data-vae-frames]"
+ALIVE = "[data-vae-frames], [data-vae-explorer]"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(chromium, site):
+    """visit(file, …) → a page of the site, offline, with its controls alive; no error may be logged."""
+    opened = []
+
+    def go(file, width=1300, theme="light"):
+        context = offline_page(chromium, viewport={"width": width, "height": 900}, color_scheme=theme)
+        page, log = context.__enter__()
+        opened.append((context, log))
+        page.goto((site / file.partition("#")[0]).as_uri() + "#" * ("#" in file) + file.partition("#")[2])
+        page.wait_for_function(f"[...document.querySelectorAll('{ALIVE}')].every((host) => host.shadowRoot)")
+        settle(page)
+        return page
+
+    yield go
+    for context, log in opened:
+        context.__exit__(None, None, None)
+        assert log == []
+
+
+def settle(page):
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def picture(place):
+    return np.asarray(Image.open(io.BytesIO(place.screenshot())).convert("RGB")).astype(int)
+
+
+def seen(host):
+    settle(host.page)
+    return picture(host.locator(".view"))
+
+
+def pytest_ways(names):
+    return [(name, *WAYS[(2 * i + k) % len(WAYS)]) for i, name in enumerate(names) for k in (0, 3)]
+
+
+FILES = [f"{stem}.html" for stem in CHAPTERS]
+FILES += ["index.html", "teaching.html", "teaching_work_sheet.html", "errata.html"]
+
+
+@pytest.mark.parametrize(("file", "width", "theme"), pytest_ways(FILES))
+def test_a_page_is_for_everybody(visit, file, width, theme):
+    page = visit(file, width, theme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    flat = "all => all.filter((one) => one.checkVisibility() && !one.getBoundingClientRect().width).length"
+    assert page.locator("math").evaluate_all(flat) == 0
+    axe = pytest.importorskip("axe_core_python.sync_playwright")
+    found = [rule for rule in axe.Axe().run(page)["violations"] if rule["impact"] in ("serious", "critical")]
+    assert [(rule["id"], rule["nodes"][0]["html"][:120]) for rule in found] == []
+
+
+@pytest.mark.parametrize("stem", CHAPTERS)
+def test_every_control_moves_by_keys_and_mouse_and_starts_as_its_still(visit, stem):
+    page = visit(f"{stem}.html")
+    for host in page.locator(FRAMES).all():
+        host.scroll_into_view_if_needed()
+        shown = seen(host)
+        still = page.evaluate_handle("host => host.closest('.outputs').querySelector('img')", host.element_handle())
+        assert not still.as_element().is_visible()
+        assert looks_like(shown, still.as_element(), host), host.get_attribute("data-vae-frames")
+        slider, said = host.locator("input").first, host.locator(".said").inner_text()
+        start = int(slider.input_value())
+        slider.press("ArrowLeft" if start else "ArrowRight")
+        settle(page)
+        assert abs(int(slider.input_value()) - start) == 1
+        box = slider.bounding_box()
+        goal = 0.02 if start > int(slider.get_attribute("max")) / 2 else 0.98
+        page.mouse.click(box["x"] + goal * box["width"], box["y"] + box["height"] / 2)
+        moved = seen(host)
+        assert np.abs(moved - shown).max() > 64 and host.locator(".said").inner_text() != said
+
+
+def looks_like(shown, still, host):
+    """Is the picture of the block the stored still, which matplotlib drew by another renderer? On average, in greys."""
+    width, height = shown.shape[1], shown.shape[0]
+    source = still.evaluate("""async (img) => {
+        const copy = new Image(); copy.src = img.currentSrc || img.src; await copy.decode();
+        const canvas = document.createElement("canvas"); canvas.width = copy.width; canvas.height = copy.height;
+        return [copy.src, copy.width / copy.height]; }""")
+    if abs(source[1] - width / height) > 0.05:  # composed in another way than its still
+        return True
+    handle = host.page.evaluate_handle(
+        """([src, w, h]) => { const img = new Image(); img.src = src; img.id = "truth";
+          img.style = `position: fixed; left: 0; top: 0; width: ${w}px; height: ${h}px; z-index: 99; margin: 0`;
+          document.body.append(img); return img.decode().then(() => img); }""",
+        [source[0], width, height],
+    )
+    truth = picture(handle.as_element())
+    handle.evaluate("img => img.remove()")
+    return np.abs(shown - truth).mean() < 6
+
+
+@pytest.mark.parametrize("stem", ["00_start_here", "06_without_and_with_kl"])
+def test_both_planes_slide_under_one_cursor(visit, stem):
+    page = visit(f"{stem}.html")
+    host = page.locator("[data-vae-explorer]")
+    planes, before = host.get_by_role("application"), host.locator(".readout").all_inner_texts()
+    assert planes.count() == 2
+    planes.first.press("Shift+ArrowRight")
+    after = host.locator(".readout").all_inner_texts()
+    assert all(a != b for a, b in zip(before, after, strict=True))
+    box = planes.last.bounding_box()
+    page.mouse.click(box["x"] + 0.6 * box["width"], box["y"] + 0.4 * box["height"])
+    assert all(a != b for a, b in zip(after, host.locator(".readout").all_inner_texts(), strict=True))
+
+
+def test_the_scrubber_of_chapter_06_runs(visit):
+    page = visit("06_without_and_with_kl.html")
+    host = page.locator("#scrub").locator(FRAMES)
+    last = host.locator("input").input_value()
+    host.get_by_role("button", name="Play").click()
+    host.get_by_role("button", name="Pause").wait_for()
+    assert host.locator("input").input_value() != last
+    host.get_by_role("button", name="Play").wait_for(timeout=30_000)
+    assert host.locator("input").input_value() == last
+
+
+def test_there_are_at_least_thirty_ways_to_be_shown():
+    assert len(LINKS) >= 30 and len({(name, place) for name, place, _ in LINKS}) >= 15
+
+
+@pytest.mark.parametrize(("stem", "place", "state"), LINKS)
+def test_a_link_shows_what_it_says(visit, stem, place, state):
+    """Followed in a fresh page, and compared with the same control after its own sliders were moved there by hand."""
+    wanted = dict(parse_qsl(state))
+    page = visit(f"{stem}.html#{place}?{state}")
+    host = page.locator(f"#{place}").locator(ALIVE)
+    page.wait_for_function("host => host.vae.state", arg=host.element_handle())
+    names = "([host, wanted]) => { const now = host.vae.state(); return Object.keys(wanted).map((name) => now[name]); }"
+    reached = page.evaluate(names, [host.element_handle(), wanted])
+    for asked, found in zip(wanted.values(), reached, strict=True):
+        assert same(asked, found), (asked, found)
+    assert 0 <= host.bounding_box()["y"] < 900  # in sight
+    if host.get_attribute("data-vae-explorer"):
+        return
+    by_link, said = seen(host), host.locator(".said").inner_text()
+    other = visit(f"{stem}.html")
+    by_hand = other.locator(f"#{place}").locator(FRAMES)
+    assert np.abs(seen(by_hand) - by_link).max() > 64  # there is something to be shown
+    for name, value in wanted.items():
+        number = list(by_hand.evaluate("host => host.vae.state()")).index(name)
+        slider = by_hand.locator("input").nth(number)
+        slider.press("Home")
+        for _ in range(int(slider.get_attribute("max"))):
+            if same(value, slider.get_attribute("aria-valuetext")):
+                break
+            slider.press("ArrowRight")
+            settle(other)
+    assert by_hand.locator(".said").inner_text() == said
+    assert np.abs(seen(by_hand) - by_link).mean() < 1
+
+
+def same(asked, found):
+    try:
+        return abs(float(asked) - float(found.replace("−", "-"))) < 1e-6
+    except ValueError:
+        return asked == found
+
+
+def test_where_a_control_stands_is_in_the_address_and_a_link_on_the_same_page_moves_it(visit):
+    page = visit("05_kl_term.html")
+    host = page.locator("#control").locator(FRAMES)
+    slider = host.locator("input").first
+    slider.press("Home")
+    page.wait_for_function("location.hash.startsWith('#control?mu=')")
+    address, said = page.evaluate("location.hash"), host.locator(".said").inner_text()
+    page.locator("#control a.here").click()
+    assert page.locator("#site-said").inner_text().startswith("The address of this place")
+    fresh = visit(f"05_kl_term.html{address}")
+    fresh.wait_for_function("said => document.querySelector('#control [data-vae-frames]').shadowRoot"
+                            ".querySelector('.said').textContent === said", arg=said)  # fmt: skip
+    link = fresh.locator("a[href^='#control?']").first
+    link.scroll_into_view_if_needed()
+    link.click()
+    settle(fresh)
+    assert fresh.locator("#control").locator(".said").inner_text() != said
+
+
+@pytest.mark.parametrize(
+    ("words", "heading"),
+    [
+        ("posterior collapse", "03 "),
+        ("five lines that prove", "05 Five lines that prove it"),
+        ("blurry", "15 "),
+        ("same picture for every input", "15 Why does my VAE give the same picture for every input?"),
+        ("reparameterization trick", "15 "),
+        ("work sheet", "Work sheet"),
+    ],
+)
+def test_search_finds_words_titles_and_questions(visit, words, heading):
+    page = visit("01_autoencoder.html")
+    page.keyboard.press("/")
+    page.keyboard.type(words)
+    hits = page.locator("#site-results a")
+    hits.first.wait_for()
+    found = [text for text in hits.all_inner_texts() if text.startswith(heading)]
+    assert found, hits.all_inner_texts()
+    assert page.locator("#site-found").inner_text().endswith("found.")
+    page.locator("#site-results a", has_text=found[0]).first.click()
+    page.wait_for_function("!document.getElementById('site-results') || document.getElementById('site-results').hidden")
+
+
+def test_search_says_when_nothing_fits_and_escape_closes_it(visit):
+    page = visit("index.html")
+    page.locator("#site-search").fill("xylophone")
+    page.get_by_text("Nothing holds all these words").wait_for()
+    page.locator("#site-search").press("Escape")
+    assert not page.locator("#site-results").is_visible()
+
+
+def test_without_scripts_everything_is_there_to_be_read(chromium, site):
+    with offline_page(chromium, viewport={"width": 1000, "height": 800}, java_script_enabled=False) as (page, log):
+        page.goto((site / "05_kl_term.html").as_uri())
+        still = page.locator("#control img")
+        assert still.is_visible() and len(still.get_attribute("alt")) > 40
+        assert page.locator("math").first.bounding_box()["width"] > 0
+        assert log == []
+
+
+def test_the_theme_is_kept_and_the_menu_folds_on_a_phone(visit):
+    page = visit("05_kl_term.html", 390)
+    assert not page.locator("nav li").first.is_visible()
+    page.locator("#site-menu > summary").click()
+    assert page.locator("nav li").first.is_visible()
+    page.locator("#site-theme").click()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.locator("nav li a").nth(3).click()
+    page.wait_for_load_state()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_results_are_hidden_for_a_poll(visit, site):
+    page = visit("05_kl_term.html")
+    page.goto((site / "05_kl_term.html").as_uri() + "?poll")
+    output = page.locator("#control .outputs")
+    assert not output.is_visible()
+    page.locator("#control details > summary").click()
+    assert output.is_visible()
+    assert "?poll" in page.locator("a[rel=next]").get_attribute("href")
+
+
+def test_keys_alone_reach_the_text_and_a_control(visit):
+    page = visit("08_turning_beta.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the text"
+    page.keyboard.press("Enter")
+    reached = ""
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        reached = page.evaluate("document.activeElement.shadowRoot ? document.activeElement.shadowRoot"
+                                ".activeElement.type : ''")  # fmt: skip
+        if reached == "range":
+            break
+    assert reached == "range"
+    before = page.locator("#exact-control .said").inner_text()
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    assert page.locator("#exact-control .said").inner_text() != before
