@@ -13,13 +13,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import renew_blocks
+
+from vae_helpers.view.block import block
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted(ROOT.glob("notebooks/*.ipynb"))
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 HYPE = re.compile(r"\b(clearly|simply|obviously|amazing|awesome|exciting|stunning|magical|groundbreaking)\b", re.I)
 EMOJI = re.compile("[\U0001f300-\U0001faff\u2705\u274c\u2728\u26a0]")
-LONGEST, LONGEST_CLASS, WORDS_PER_LINE, LARGEST_FILE = 25, 30, 12, 2_000_000
+LONGEST, LONGEST_CLASS, WORDS_PER_LINE = 25, 30, 12
+LARGEST, MOST_FRAMES = 2_000_000, {"00_start_here.ipynb": 3_000_000, "06_without_and_with_kl.ipynb": 3_000_000}  # bytes
+BLOCK = "<div data-vae-"
+CONTROL = re.compile(r"\bControl\(|\bcontrols\.\w+\(|\bexplore\(")
 
 spec = importlib.util.spec_from_file_location("execute", ROOT / "tools" / "execute_notebooks.py")
 execute = importlib.util.module_from_spec(spec)
@@ -33,6 +39,7 @@ def problems(nb, name="01_chapter.ipynb"):
         all_output_problems,
         image_problems,
         prediction_problems,
+        control_problems,
         code_problems,
         rhythm_problems,
         prose_problems,
@@ -92,6 +99,24 @@ def image_problems(nb):
         if images and [c["cell_type"] for c in nb["cells"][i + 1 : i + 2]] != ["markdown"]:
             found.append(f"cell {cell.get('id')}: no caption follows the image")
         found += [f"cell {cell.get('id')}: an address in the image" for out in images if address_in(out["data"])]
+    return found
+
+
+def control_problems(nb):
+    """A control is stored twice: as a still, and after it as a block with the scripts of today."""
+    found = []
+    for cell, text in cells_of(nb, "code"):
+        blocks = [
+            i for i, out in enumerate(cell["outputs"]) if BLOCK in "".join(out.get("data", {}).get("text/html", ""))
+        ]
+        if CONTROL.search(text) and cell["outputs"] and "predict." not in text and not blocks:
+            found.append(f"cell {cell.get('id')}: the control has no frames; execute the chapter with make notebooks")
+        for i in blocks:
+            if i == 0 or "image/png" not in cell["outputs"][i - 1].get("data", {}):
+                found.append(f"cell {cell.get('id')}: no still before the block of a control")
+            html = "".join(cell["outputs"][i]["data"]["text/html"])
+            if renew_blocks.renewed(html) != html:
+                found.append(f"cell {cell.get('id')}: old scripts in a block; run tools/renew_blocks.py")
     return found
 
 
@@ -185,7 +210,7 @@ def chapter_problems(nb, name):
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_a_chapter_follows_the_rules(path):
     found = problems(json.loads(path.read_text(encoding="utf-8")), path.name)
-    found += [f"the file has {path.stat().st_size} bytes"] * (path.stat().st_size > LARGEST_FILE)
+    found += [f"the file has {path.stat().st_size} bytes"] * (path.stat().st_size > MOST_FRAMES.get(path.name, LARGEST))
     assert not found, "\n".join([path.name, *found])
 
 
@@ -218,6 +243,9 @@ def test_the_collection_has_its_entrance():
 
 PROSE = "The decoder turns two numbers into an image, and we draw the two numbers from a standard normal. "
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n a picture").decode()
+
+
+FRAMES = block("frames", renew_blocks.KINDS["frames"][0], {"inputs": []}, style="frames.css")
 
 
 def code(cell_id, source, *outputs, tags=()):
@@ -299,6 +327,9 @@ FAULTS = {
     "access token": (output(stream("ghp_" + 30 * "a")), "a token"),
     "package index": (output(stream("https://packages.example/simple")), "package index"),
     "output metadata": (output(shown({"isolated": True}, text__plain="x")), "output metadata"),
+    "a control without frames": (source("assert widgets.Control(draw)"), "no frames"),
+    "a block without a still": (output(shown(text__plain="x"), shown(text__html=FRAMES)), "no still before"),
+    "a block with old scripts": (output(shown(text__html=FRAMES.replace("use strict", "use strict!"))), "old scripts"),
     "no alt text": (output(shown(image__png=PNG)), "alt text"),
     "no caption": (lambda nb: nb["cells"].insert(4, nb["cells"].pop(5)), "caption"),
     "address in image": (

@@ -29,7 +29,7 @@ def show_me_links():
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "markdown":
-                for target in re.findall(r"\]\(([^)\s]*#[\w-]+\?[^)\s]*)\)", cell.source):
+                for target in re.findall(r"\]\(([^)\s]*#[\w-]+\?[^)\s]*=[^)\s]*)\)", cell.source):
                     name, _, rest = target.partition("#")
                     place, _, state = rest.partition("?")
                     found.append((name.removesuffix(".ipynb") or path.stem, place, state))

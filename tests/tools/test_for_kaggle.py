@@ -1,4 +1,4 @@
-"""The folder for Kaggle: its metadata, and chapters that run from it alone. All of them: tools/for_kaggle.py --check."""
+"""The folder for Kaggle: its metadata, and chapters that run from it alone (all: tools/for_kaggle.py --check)."""
 
 import json
 import os

@@ -13,6 +13,7 @@ from browser import browser, server
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTER = (ROOT / "notebooks" / "00_start_here.ipynb").read_bytes()
+FRAMES = (ROOT / "notebooks" / "03_reconstruction_term.ipynb").read_bytes()
 HOST = "[data-vae-explorer]"
 
 
@@ -28,8 +29,9 @@ def address(tmp_path_factory):
     changed = CHAPTER.replace(b"Two planes, one cursor", b"Two planes, one Cursor", 1)
     assert changed != CHAPTER
     (project / "notebooks" / "01_changed.ipynb").write_bytes(changed)
-    digest = hashlib.sha256(CHAPTER).hexdigest()
-    lines = [f"{digest}  notebooks/{name}.ipynb\n" for name in ("00_start_here", "01_changed")]
+    (project / "notebooks" / "03_frames.ipynb").write_bytes(FRAMES)
+    listed = {"00_start_here": CHAPTER, "01_changed": CHAPTER, "03_frames": FRAMES}
+    lines = [f"{hashlib.sha256(was).hexdigest()}  notebooks/{name}.ipynb\n" for name, was in listed.items()]
     (project / "tools" / "chapters.sha256").write_text("".join(lines), encoding="utf-8")
     home = tmp_path_factory.mktemp("home")
     env = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "XDG", "IPYTHON"))}
@@ -57,7 +59,7 @@ def cell_of_the_explorer(page, url):
     """The output beneath the explorer's cell, once the notebook at `url` shows it."""
     page.goto(url)
     cell = page.locator(".jp-CodeCell", has_text="explore(pair")
-    cell.locator(".jp-OutputArea-output").first.wait_for()
+    cell.locator("img").first.wait_for(state="attached")  # hidden where the block is alive
     cell.scroll_into_view_if_needed()
     return cell
 
@@ -70,6 +72,26 @@ def test_the_explorer_moves_before_anything_is_run(page, address):
     after = cell.locator(HOST).evaluate("host => host.explorer.state()")
     assert after == pytest.approx([before[0] + 0.01, before[1]])
     assert cell.locator(".jp-InputPrompt").inner_text() == "[2]:"  # as stored
+
+
+def test_a_stored_control_moves_until_its_cell_is_run(page, address):
+    page.goto(address.replace("00_start_here", "03_frames") + "&reset")
+    page.locator(".jp-CodeCell").first.wait_for()
+    cell = page.locator(".jp-CodeCell", has_text="draw_clinic,")
+    for _ in range(40):  # a long notebook renders what is in sight
+        if cell.count():
+            break
+        page.locator(".jp-WindowedPanel-outer, .jp-Notebook").first.evaluate("panel => { panel.scrollTop += 700; }")
+        page.wait_for_timeout(100)
+    cell.scroll_into_view_if_needed()
+    host = cell.locator("[data-vae-frames]")
+    host.locator(".view").wait_for()
+    assert not cell.locator("img").first.is_visible()  # the still has made room
+    said = host.locator(".said").inner_text()
+    host.locator("input").nth(1).press("End")
+    page.wait_for_function("([host, said]) => host.shadowRoot.querySelector('.said').textContent !== said",
+                           arg=[host.element_handle(), said])  # fmt: skip
+    assert cell.locator(".jp-mod-active").count() or page.locator(".jp-Notebook.jp-mod-editMode").count() == 0
 
 
 def test_a_changed_chapter_is_not_trusted_and_shows_its_still(page, address):

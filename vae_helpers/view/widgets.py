@@ -32,7 +32,7 @@ class Control(ipw.VBox):
     it, `sentence` says in words what the picture shows.
     """
 
-    budget = 400_000  # bytes of its frames, where these are stored
+    budget = 500_000  # bytes of its frames, where these are stored
 
     def __init__(self, draw, *, name=None, play=None, width=None, **inputs):
         self.draw, self.inputs, self.play, self.width, self.drawn, self.sentence = draw, inputs, play, width, None, ""

@@ -4,9 +4,11 @@
 function hideStill(host) {
   const cell = ".jp-OutputArea, .output, .outputs, .jp-Cell, .cell, main, body";
   for (let part = host; part && !part.matches(cell); part = part.parentElement) {
-    const before = part.previousElementSibling;
-    if (before && (before.matches("img") || before.querySelector("img"))) before.style.display = "none";
-    if (before) return;
+    const before = part.previousElementSibling; // a prompt may stand between
+    if (before && (before.matches("img") || before.querySelector("img"))) {
+      before.style.display = "none";
+      return;
+    }
   }
 }
 
