@@ -94,7 +94,8 @@ class Frames {
   }
 
   state() {
-    return Object.fromEntries(this.data.inputs.map(({ name, names }, i) => [name, names[this.at[i]]]));
+    const plain = (text) => text.replace("−", "-"); // for an address
+    return Object.fromEntries(this.data.inputs.map(({ name, names }, i) => [name, plain(names[this.at[i]])]));
   }
 
   take(values) { // { argument: name of a position, or a number, which takes the nearest position }
