@@ -209,6 +209,7 @@ def test_where_a_control_stands_is_in_the_address_and_a_link_on_the_same_page_mo
     fresh.locator("details", has=link).first.evaluate("fold => { fold.open = true; }")
     link.click()
     settle(fresh)
+    assert fresh.evaluate("document.activeElement.shadowRoot.activeElement.type") == "range"  # the keys move it on
     assert fresh.locator("#control").locator(".said").inner_text() != said
 
 
@@ -231,6 +232,11 @@ def test_search_finds_words_titles_and_questions(visit, words, heading):
     hits.first.wait_for()
     found = [text for text in hits.all_inner_texts() if text.startswith(heading)]
     assert found, hits.all_inner_texts()
+    assert not [text for text in page.locator("#site-results p").all_inner_texts() if "3>" in text]
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.textContent") == hits.first.inner_text()
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("document.activeElement.id") == "site-search"
     assert page.locator("#site-found").inner_text().endswith("found.")
     page.locator("#site-results a", has_text=found[0]).first.click()
     page.wait_for_function("!document.getElementById('site-results') || document.getElementById('site-results').hidden")
@@ -272,7 +278,12 @@ def test_results_are_hidden_for_a_poll(visit, site):
     assert not output.is_visible()
     page.locator("#control details > summary").click()
     assert output.is_visible()
-    assert "?poll" in page.locator("a[rel=next]").get_attribute("href")
+    assert page.locator("#price-curve details").count() == 1  # a prediction is folded already, and only once
+    page.locator("main a[href*='06_without'][href*='#'], a[rel=next]").last.click()
+    page.wait_for_url("**?poll*")
+    page.locator("#site-search").fill("coverage")
+    page.locator("#site-results a[href*='07_']").first.click()
+    page.wait_for_url("**/07_*?poll#*")
 
 
 def test_keys_alone_reach_the_text_and_a_control(visit):

@@ -217,11 +217,11 @@ class Site:
             for cell in page["cells"]:
                 if cell["kind"] == "text":
                     for k, part in enumerate(re.split(r"(?=<h[1-6] id=)", cell["html"])):
-                        if found := re.match(r'<h[1-6] id="([^"]*)">(.*?)</h', part, re.DOTALL):
+                        if found := re.match(r'<h[1-6] id="([^"]*)">(.*?)</h[1-6]>', part, re.DOTALL):
                             sections.append([page["number"], plain(found[2]), f"{page['file']}#{found[1]}", ""])
                         elif k:
                             raise ValueError(f"a heading without an id in {page['file']}")
-                        sections[-1][3] += " " + plain(part)
+                        sections[-1][3] += " " + plain(part[found.end() :] if found else part)
         synonyms = read_synonyms(ROOT / "notebooks" / "15_questions.ipynb")
         data = json.dumps([sections, synonyms], ensure_ascii=False, separators=(",", ":"))
         (self.folder / "index.js").write_text(f"window.startSearch({data});\n", encoding="utf-8")

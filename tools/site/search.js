@@ -26,17 +26,19 @@
   }
 
   const count = (text, word) => text.split(` ${word}`).length - 1 + 0.25 * (text.split(word).length - text.split(` ${word}`).length);
-  function score(section, words) { // how often, with less for each further time; 0 where a word is missing
-    let sum = 0;
+  // How often, with less for each further time. Where there are three words or more, one may be missing, at a price.
+  function score(section, words) {
+    let sum = 0, missing = 0;
     for (const spellings of words) {
       const best = Math.max(...spellings.map((word, i) => {
         const found = HEADING * Math.min(count(section.head, word), 1) + Math.log1p(count(section.body, word));
         return i ? found * 0.6 : found;
       }));
-      if (!best) return 0;
+      if (!best) missing += 1;
       sum += best;
     }
-    return sum / (1 + 0.02 * Math.sqrt(section.body.length));
+    if (missing > (words.length > 2 ? 1 : 0)) return 0;
+    return (missing ? 0.15 : 1) * sum / (1 + 0.02 * Math.sqrt(section.body.length));
   }
 
   function excerpt(section, words) {

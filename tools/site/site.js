@@ -38,8 +38,14 @@
     box.addEventListener("input", show);
     box.form.addEventListener("submit", (event) => { event.preventDefault(); const first = results.querySelector("a"); if (first) first.click(); });
     const close = () => { box.value = ""; results.hidden = true; };
-    box.addEventListener("keydown", (event) => { if (event.key === "Escape") close(); });
-    results.addEventListener("keydown", (event) => { if (event.key === "Escape") { close(); box.focus(); } });
+    const step = (event) => { // Escape closes; arrow keys go through the results, upwards back into the box
+      if (event.key === "Escape") { close(); box.focus(); }
+      const way = { ArrowDown: 1, ArrowUp: -1 }[event.key], stops = [box, ...results.querySelectorAll("a")];
+      const next = way && stops[stops.indexOf(event.target) + way];
+      if (next) { next.focus(); event.preventDefault(); }
+    };
+    box.addEventListener("keydown", step);
+    results.addEventListener("keydown", step);
     results.addEventListener("click", (event) => { if (event.target.closest("a")) close(); });
     document.addEventListener("keydown", (event) => {
       if (event.key !== "/" || /^(input|textarea)$/i.test(event.target.tagName)) return;
@@ -64,7 +70,12 @@
     const host = hostOf(place);
     place.querySelectorAll("details").forEach((part) => { if (part.contains(host)) part.open = true; });
     place.scrollIntoView({ block: "start" });
-    if (host) whenAlive(host, () => host.vae.take(state));
+    if (host) {
+      whenAlive(host, () => {
+        host.vae.take(state);
+        host.shadowRoot.querySelector("input, [tabindex='0']").focus({ preventScroll: true }); // the keys move it on
+      });
+    }
   }
   function whenAlive(host, then, tries = 100) { // a control fills its place a moment after the page is there
     if (host.vae && host.vae.take && host.shadowRoot) then();
@@ -110,13 +121,18 @@
     const hidden = new URLSearchParams(location.search).has("poll");
     if (!hidden) return;
     document.querySelectorAll(".cell > .outputs").forEach((outputs) => {
+      if (outputs.querySelector(".made > details")) return; // a prediction, folded already
       const fold = document.createElement("details"), name = document.createElement("summary");
       name.textContent = "Show the result";
       fold.append(name);
       outputs.before(fold);
       fold.append(outputs);
     });
-    document.querySelectorAll("a[href$='.html']").forEach((link) => { link.href += "?poll"; });
+    const keep = (event) => { // for every way on, search results too
+      const link = event.target.closest("a[href]");
+      if (link && link.pathname.endsWith(".html") && link.pathname !== location.pathname) link.search = "?poll";
+    };
+    document.addEventListener("click", keep, true);
   }
 
   document.addEventListener("DOMContentLoaded", () => {

@@ -44,7 +44,7 @@ class Frames {
 
   play(i) {
     const last = this.data.inputs[i].names.length - 1;
-    this.button.textContent = "⏸ Pause";
+    this.button.textContent = "Pause";
     if (this.at[i] === last) this.move(i, 0);
     this.timer = setInterval(() => {
       this.move(i, this.at[i] + 1);
