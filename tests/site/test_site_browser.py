@@ -16,6 +16,7 @@ WAYS = list(
     itertools.product((1300, 700, 390), ("light", "dark"))
 )  # each page is seen in one of these, the front page in all
 FRAMES = "[data-vae-frames]"
+COMPOSED = {"between", "slide"}  # bare pixels, while their still is a figure with titles
 ALIVE = "[data-vae-frames], [data-vae-explorer]"
 
 
@@ -86,7 +87,8 @@ def test_every_control_moves_by_keys_and_mouse_and_starts_as_its_still(visit, st
         shown = seen(host)
         still = page.evaluate_handle("host => host.closest('.outputs').querySelector('img')", host.element_handle())
         assert not still.as_element().is_visible()
-        assert looks_like(shown, still.as_element(), host), host.get_attribute("data-vae-frames")
+        cell = host.evaluate("host => host.closest('section').id")
+        assert cell in COMPOSED or looks_like(shown, still.as_element(), host), cell
         slider, said = host.locator("input").first, host.locator(".said").inner_text()
         start = int(slider.input_value())
         slider.press("ArrowLeft" if start else "ArrowRight")
@@ -106,8 +108,6 @@ def looks_like(shown, still, host):
         const copy = new Image(); copy.src = img.currentSrc || img.src; await copy.decode();
         const canvas = document.createElement("canvas"); canvas.width = copy.width; canvas.height = copy.height;
         return [copy.src, copy.width / copy.height]; }""")
-    if abs(source[1] - width / height) > 0.05:  # composed in another way than its still
-        return True
     handle = host.page.evaluate_handle(
         """([src, w, h]) => { const img = new Image(); img.src = src; img.id = "truth";
           img.style = `position: fixed; left: 0; top: 0; width: ${w}px; height: ${h}px; z-index: 99; margin: 0`;
@@ -116,7 +116,9 @@ def looks_like(shown, still, host):
     )
     truth = picture(handle.as_element())
     handle.evaluate("img => img.remove()")
-    return np.abs(shown - truth).mean() < 6
+    rows, columns = (size // 12 for size in (height, width))  # small images are enlarged in different ways
+    blocks = (shown - truth)[: 12 * rows, : 12 * columns]
+    return np.abs(blocks.reshape(rows, 12, columns, 12, 3).mean(axis=(1, 3))).mean() < 5
 
 
 @pytest.mark.parametrize("stem", ["00_start_here", "06_without_and_with_kl"])
@@ -278,7 +280,7 @@ def test_results_are_hidden_for_a_poll(visit, site):
     assert not output.is_visible()
     page.locator("#control details > summary").click()
     assert output.is_visible()
-    assert page.locator("#price-curve details").count() == 1  # a prediction is folded already, and only once
+    assert page.locator("#price-curve .outputs details").count() == 1  # a prediction is folded already, and only once
     page.locator("main a[href*='06_without'][href*='#'], a[rel=next]").last.click()
     page.wait_for_url("**?poll*")
     page.locator("#site-search").fill("coverage")

@@ -5,7 +5,9 @@ function hideStill(host) {
   const cell = ".jp-OutputArea, .output, .outputs, .jp-Cell, .cell, main, body";
   for (let part = host; part && !part.matches(cell); part = part.parentElement) {
     const before = part.previousElementSibling; // a prompt may stand between
-    if (before && (before.matches("img") || before.querySelector("img"))) {
+    const has = (kind) => before && (before.matches(kind) || before.querySelector(kind));
+    if (has("[data-vae-frames], [data-vae-explorer]")) return; // another block, not our still
+    if (has("img")) {
       before.style.display = "none";
       return;
     }
