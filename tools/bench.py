@@ -192,6 +192,7 @@ def site(data, moves=60):
         for path in sorted(folder.glob("*.html")):
             page.goto(path.as_uri())
             paints[path.stem] = page.evaluate(PAINT)
+            page.wait_for_function(ALIVE)
             for host in page.locator("[data-vae-frames]").all():
                 host.scroll_into_view_if_needed()
                 place = f"{path.stem}#{host.evaluate('host => host.closest(`section[id]`).id')}"
@@ -203,6 +204,7 @@ def site(data, moves=60):
         print(f"site, move to second painted frame, {place}: median {median:.0f} ms (budget 33, areas 60)")
 
 
+ALIVE = "[...document.querySelectorAll('[data-vae-frames]')].every((host) => host.shadowRoot)"
 PAINT = """() => new Promise((done) => new PerformanceObserver((list) => done(list.getEntries()[0].startTime))
     .observe({ type: "paint", buffered: true }))"""
 SLIDES = """async (host, moves) => {

@@ -34,7 +34,7 @@ def visit(chromium, site):
     def go(file, width=1300, theme="light"):
         context = offline_page(chromium, viewport={"width": width, "height": 900}, color_scheme=theme)
         page, log = context.__enter__()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         opened.append((context, log))
         page.goto((site / file.partition("#")[0]).as_uri() + "#" * ("#" in file) + file.partition("#")[2])
         page.wait_for_function(f"[...document.querySelectorAll('{ALIVE}')].every((host) => host.shadowRoot)")
