@@ -2,6 +2,16 @@
 
 import os
 
+import pytest
+from browser import browser
+
 if not os.environ.get("VAE_DATA"):
     os.environ.setdefault("VAE_DATASET", "digits")
 os.environ["TQDM_DISABLE"] = "1"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless Chromium for the tests of one file."""
+    with browser() as running:
+        yield running

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from vae_helpers.whole_files import write_whole
+from vae_helpers.whole_files import new_folder, write_whole
 
 
 @pytest.fixture
@@ -68,3 +68,19 @@ def test_a_device_is_refused_and_stays_a_device():
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(OSError, match="nowhere"):
         write_whole(tmp_path / "nowhere" / "x", b"")
+
+
+def test_a_folder_is_replaced_only_by_a_complete_one_and_only_if_it_is_ours(tmp_path):
+    folder = tmp_path / "made"
+    with new_folder(folder, ".ours") as new:
+        (new / "first").touch()
+    assert {path.name for path in folder.iterdir()} == {".ours", "first"}
+    with pytest.raises(ZeroDivisionError), new_folder(folder, ".ours") as new:
+        (new / "half").write_text(str(1 / 0))
+    assert (folder / "first").is_file() and [path.name for path in tmp_path.iterdir()] == ["made"]
+    with new_folder(folder, ".ours") as new:
+        (new / "second").touch()
+    assert {path.name for path in folder.iterdir()} == {".ours", "second"}
+    with pytest.raises(FileExistsError, match="made holds other files"), new_folder(folder, ".theirs"):
+        pass
+    assert (folder / "second").is_file()

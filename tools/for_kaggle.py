@@ -3,13 +3,12 @@
 python tools/for_kaggle.py [--to kaggle] [--owner NAME] [--mnist OWNER/DATASET] [--check PYTHON]
 
 One data set holds vae_helpers with its weights and the stored results; each chapter is a kernel that has this data set
-attached and begins with one line that finds it. --check runs every chapter as Kaggle would: in an empty folder, with
+attached and begins with a cell that finds it. --check runs every chapter as Kaggle would: in an empty folder, with
 the packages of PYTHON but not with ours, and with no way to the network.
 """
 
 import argparse
 import base64
-import html
 import json
 import os
 import re
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import nbformat
 
-from vae_helpers.whole_files import write_whole
+from vae_helpers.whole_files import new_folder, write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 SLUG = "vae-kl-chapters"  # of the data set
@@ -63,7 +62,7 @@ def slug_of(path):
 
 
 def kernel(path, owner):
-    """The notebook as Kaggle runs it: with the line that finds the data set, pictures inside, links to kernels."""
+    """The notebook as Kaggle runs it: with the cell that finds the data set, pictures inside, links to kernels."""
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -123,7 +122,7 @@ def check(folder, python, only=""):
             done = run_kernel(next(place.glob("*.ipynb")), folder / "dataset", Path(scratch), python)
         print(f"{place.name}: {time.monotonic() - start:.0f} s", flush=True)
         if done.returncode:
-            problems.append(f"{place.name}: {html.unescape(done.stderr.strip())[-2000:]}")
+            problems.append(f"{place.name}: {done.stderr.strip()[-2000:]}")
     return problems
 
 
@@ -163,11 +162,11 @@ def main(argv=None):
     parser.add_argument("--only", default="", metavar="01", help="check only chapters whose name starts like this")
     args = parser.parse_args(argv)
     folder = args.to.resolve()
-    if folder.exists() and any(folder.iterdir()) and not (folder / "dataset").is_dir():
-        sys.exit(f"{folder.name} holds other files: name an empty folder, or one with an older copy.")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    build(folder, args.owner, args.mnist)
+    try:
+        with new_folder(folder, ".vae-kaggle") as new:
+            build(new, args.owner, args.mnist)
+    except FileExistsError as error:
+        sys.exit(str(error))
     print(
         f"{folder.name}/ holds a data set and {len(list((folder / 'kernels').iterdir()))} kernels; see its README.md."
     )

@@ -4,6 +4,8 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
+import tempfile
 from pathlib import Path
 
 
@@ -31,3 +33,22 @@ def write_whole(path, content):
     except OSError as error:
         problem = f"the file cannot be written ({error.strerror or error}); one that was there is intact"
         raise OSError(error.errno, problem, str(path)) from error
+
+
+@contextlib.contextmanager
+def new_folder(folder, mark):
+    """An empty folder to fill; at the end it takes the place of `folder`, and an older one stays until then.
+
+    mark: name of a file that tells our folders from others. FileExistsError for a folder with files and without it.
+    """
+    folder = Path(folder).resolve()
+    if folder.exists() and any(folder.iterdir()) and not (folder / mark).is_file():
+        raise FileExistsError(f"{folder.name} holds other files: name an empty folder, or one that was made here.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        new = Path(scratch, "new")
+        new.mkdir()
+        (new / mark).touch()
+        yield new
+        shutil.rmtree(folder, ignore_errors=True)
+        new.rename(folder)

@@ -2,21 +2,18 @@
 
 import importlib.util
 import re
-import sys
 from pathlib import Path
 
-import nbformat
+from sections import cells_of, links_of
 
 ROOT = Path(__file__).parents[2]
 
 
 def load_builder():
-    """tools/site/build.py as a module, under a name that nothing else has."""
-    if "site_builder" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("site_builder", ROOT / "tools" / "site" / "build.py")
-        sys.modules["site_builder"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["site_builder"])
-    return sys.modules["site_builder"]
+    """tools/site/build.py as a module."""
+    spec = importlib.util.spec_from_file_location("site_builder", ROOT / "tools" / "site" / "build.py")
+    spec.loader.exec_module(module := importlib.util.module_from_spec(spec))
+    return module
 
 
 def pages_of(folder):
@@ -27,10 +24,8 @@ def show_me_links():
     """[(notebook, cell, state)] of every link in the chapters that sets a control."""
     found = []
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        for cell in nbformat.read(path, as_version=4).cells:
-            if cell.cell_type == "markdown":
-                for target in re.findall(r"\]\(([^)\s]*#[\w-]+\?[^)\s]*=[^)\s]*)\)", cell.source):
-                    name, _, rest = target.partition("#")
-                    place, _, state = rest.partition("?")
-                    found.append((name.removesuffix(".ipynb") or path.stem, place, state))
+        sources = ["".join(cell["source"]) for cell in cells_of(path) if cell["cell_type"] == "markdown"]
+        for target in (target for source in sources for target in links_of(source)):
+            if match := re.fullmatch(r"([^#]*)#([\w-]+)\?([^?]*=.*)", target):
+                found.append((match[1].removesuffix(".ipynb") or path.stem, match[2], match[3]))
     return found

@@ -151,6 +151,7 @@ def test_what_cannot_be_shown_is_named(builder, tmp_path, source, message):
 
 def test_another_folder_is_not_overwritten(builder, tmp_path):
     (tmp_path / "precious.txt").write_text("mine")
+    (tmp_path / "index.js").write_text("of another site")
     with pytest.raises(SystemExit, match="holds other files"):
         builder.main(["--to", str(tmp_path)])
     assert (tmp_path / "precious.txt").read_text() == "mine"
@@ -159,6 +160,7 @@ def test_another_folder_is_not_overwritten(builder, tmp_path):
 def test_a_failed_build_keeps_the_old_site(builder, tmp_path, monkeypatch):
     folder = tmp_path / "site"
     folder.mkdir()
+    (folder / ".vae-site").touch()
     (folder / "index.js").write_text("old")
     monkeypatch.setattr(builder.Site, "write", lambda site: 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
-from browser import browser, offline_page
+from browser import offline_page
 from PIL import Image
 from site_parts import ROOT, show_me_links
 
@@ -18,12 +18,6 @@ WAYS = list(
 FRAMES = "[data-vae-frames]"
 COMPOSED = {"between", "slide"}  # bare pixels, while their still is a figure with titles
 ALIVE = "[data-vae-frames], [data-vae-explorer]"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture
@@ -104,15 +98,12 @@ def test_every_control_moves_by_keys_and_mouse_and_starts_as_its_still(visit, st
 def looks_like(shown, still, host):
     """Is the picture of the block the stored still, which matplotlib drew by another renderer? On average, in greys."""
     width, height = shown.shape[1], shown.shape[0]
-    source = still.evaluate("""async (img) => {
-        const copy = new Image(); copy.src = img.currentSrc || img.src; await copy.decode();
-        const canvas = document.createElement("canvas"); canvas.width = copy.width; canvas.height = copy.height;
-        return [copy.src, copy.width / copy.height]; }""")
+    source = still.evaluate("img => img.src")
     handle = host.page.evaluate_handle(
         """([src, w, h]) => { const img = new Image(); img.src = src; img.id = "truth";
           img.style = `position: fixed; left: 0; top: 0; width: ${w}px; height: ${h}px; z-index: 99; margin: 0`;
           document.body.append(img); return img.decode().then(() => img); }""",
-        [source[0], width, height],
+        [source, width, height],
     )
     truth = picture(handle.as_element())
     handle.evaluate("img => img.remove()")

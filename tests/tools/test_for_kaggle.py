@@ -78,6 +78,7 @@ def test_the_check_does_not_see_our_package(folder, tmp_path):
 
 
 def test_other_files_are_not_overwritten(tmp_path):
+    (tmp_path / "dataset").mkdir()
     (tmp_path / "precious.txt").write_text("mine")
     with pytest.raises(SystemExit, match="holds other files"):
         for_kaggle.main(["--to", str(tmp_path)])

@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from browser import browser, server
+from browser import server
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTER = (ROOT / "notebooks" / "00_start_here.ipynb").read_bytes()
@@ -39,12 +39,6 @@ def address(tmp_path_factory):
     command = [sys.executable, str(project / "tools" / "open_lab.py"), "--no-browser", "--ServerApp.port=0"]
     with server(command, env) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from browser import browser, offline_page
+from browser import offline_page
 
 from vae_helpers.latent import Gaussian, Panel
 from vae_helpers.models import VAE
@@ -23,12 +23,6 @@ HOST = "[data-vae-explorer]"
 GREY = """(host, kind) => [...host.shadowRoot.querySelectorAll(kind)].map(c =>
     [...c.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 0))"""
 LEFT, RIGHT, TOP = 40, 8, 24  # CSS pixels around a plot
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from browser import browser, offline_page
+from browser import offline_page
 from PIL import Image
 
 from vae_helpers.models import seeded
@@ -107,12 +107,6 @@ TRUTH = """([png, layer]) => {
 }"""
 SPOKEN = "said => document.querySelector('[data-vae-frames]').shadowRoot.querySelector('.live').textContent === said"
 KINDS = {"curves": curves, "images": images, "tiles": tiles, "plane": plane, "between": between, "scrub": scrub}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -11,8 +11,7 @@ import json
 import re
 import shutil
 import sys
-import tempfile
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from pathlib import Path
 
 import jinja2
@@ -23,12 +22,12 @@ from py_mini_racer import JSEvalException, MiniRacer
 from pygments.formatters import HtmlFormatter
 
 from vae_helpers.questions import read_synonyms
+from vae_helpers.whole_files import new_folder
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 NAME = "Why does a VAE need its KL term?"
 STATIC = ("site.js", "search.js", "LICENSES.txt")
-BLOCK = re.compile(r"<div data-vae-(frames|explorer)=")
 SIZES = re.compile(rb"\x89PNG\r\n\x1a\n.{8}(.{4})(.{4})", re.DOTALL)
 
 
@@ -142,7 +141,7 @@ class Site:
                 if cell.cell_type == "markdown":
                     body, found = self.markdown(cell.source)
                     cells.append({"id": cell.id, "kind": "text", "html": body})
-                    headings += [(*heading, cell.id) for heading in found]
+                    headings += found
                 else:
                     cells.append(self.code(cell, number))
             except ValueError as error:
@@ -187,7 +186,7 @@ class Site:
         self.base = path.parent.name
         body, headings = self.markdown(path.read_text(encoding="utf-8"), notebook=False)
         cells = [{"id": f"text-of-{path.stem.lower()}", "kind": "text", "html": body}]
-        contents = [(*heading, cells[0]["id"]) for heading in headings if heading[0] == 2]
+        contents = [heading for heading in headings if heading[0] == 2]
         return {"title": headings[0][1], "number": "", "file": file, "cells": cells, "contents": contents}
 
     def write(self):
@@ -233,9 +232,8 @@ def page_of(path):
 
 def front_page(chapters):
     """The question, the explorer and the map of the chapters, all from chapter 00."""
-    start = chapters[0]
-    cells = {cell["id"]: cell for cell in start["cells"]}
-    table = next(cell["html"] for cell in start["cells"] if "<table" in cell["html" if "html" in cell else "id"])
+    cells = {cell["id"]: cell for cell in chapters[0]["cells"]}
+    table = next(cell["html"] for cell in cells.values() if "<table" in cell.get("html", ""))
     map_of = re.search(r'<div class="table".*?</table>\s*</div>', table, re.DOTALL)[0]
     parts = {"explorer": "".join(cells["explorer"]["outputs"]), "map": map_of}
     lead = re.search(r"<p>(.*?)</p>", cells["title"]["html"], re.DOTALL)[1]
@@ -244,8 +242,6 @@ def front_page(chapters):
 
 def style():
     """The style sheet, with the mathematical font inside: some browsers take every file for an origin of its own."""
-    from base64 import b64encode
-
     font = b64encode((HERE / "stix_two_math.woff2").read_bytes()).decode()
     face = f"@font-face {{ font-family: STIX; src: url(data:font/woff2;base64,{font}) format('woff2'); }}"
     light = HtmlFormatter(style="xcode").get_style_defs(".highlight")
@@ -257,15 +253,11 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--to", type=Path, default=ROOT / "site", metavar="FOLDER", help="an empty or older folder")
     folder = parser.parse_args(argv).to.resolve()
-    if folder.exists() and any(folder.iterdir()) and not (folder / "index.js").exists():
-        sys.exit(f"{folder.name} holds other files: name an empty folder, or one with an older site.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:  # an older site stays until the new one is complete
-        new = Path(scratch, "site")
-        new.mkdir()
-        pages = Site(new).write()
-        shutil.rmtree(folder, ignore_errors=True)
-        new.rename(folder)
+    try:
+        with new_folder(folder, ".vae-site") as new:
+            pages = Site(new).write()
+    except FileExistsError as error:
+        sys.exit(str(error))
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{len(pages)} pages, {size / 1e6:.1f} MB, in {folder.name}: open {folder.name}/index.html.")
 

@@ -64,7 +64,7 @@
     return `#${host.closest("section[id]").id}?${new URLSearchParams(host.vae.state())}`;
   }
 
-  function follow(hash, smooth) {
+  function follow(hash) {
     const [id, state] = split(hash), place = find(id);
     if (!place || !state) return;
     const host = hostOf(place);

@@ -3,6 +3,7 @@
 import html
 import io
 from base64 import b64encode
+from contextlib import suppress
 from statistics import NormalDist
 from types import SimpleNamespace
 
@@ -114,11 +115,10 @@ class _Planes(Control):
         return self.ground, f'<svg viewBox="0 0 {wide * len(self.panels)} {side}">{"".join(parts)}</svg>'
 
     def block(self):
-        try:  # quantiles over decoders that the page can run: every place, not only some
-            at = [value / 100 for value in self.values.values()]
-            return explore(self.panels, start=at).page() if self.pull is _pull else super().block()
-        except ValueError:
-            return super().block()
+        if self.pull is _pull:  # quantiles: where the page can run the decoders, every place and not only some
+            with suppress(ValueError):
+                return explore(self.panels, start=[value / 100 for value in self.values.values()]).page()
+        return super().block()
 
     def _arrange(self):
         self.dots = [layer_box() for _ in self.panels]

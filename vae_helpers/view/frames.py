@@ -26,7 +26,7 @@ _DRAWN, _LONG = re.compile(r'\b(?:d|x|y)="[^"]*"'), re.compile(r"-?\d+\.\d\d+") 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _ID = re.compile(r'(?<=id=")[a-z]\w{6,}(?=")')
 _IMAGE = re.compile(r'<image ([^>]*?)xlink:href="data:image/png;base64,([^"]*)"([^>]*?)/>', re.DOTALL)
-_PLACE = re.compile(r'\b(id|transform|style|x|y|width|height)="([^"]*)"')
+_PLACE = re.compile(r'\b(transform|x|y|width|height)="([^"]*)"')
 
 
 def frames_block(control):

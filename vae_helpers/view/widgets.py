@@ -2,9 +2,9 @@
 
 A control holds its inputs, a picture, and a sentence that says what the picture shows. It writes into widgets that stay
 in place, so nothing flickers; an error in the drawing is shown beneath it; making a control again under the same name
-closes the old one; where no kernel runs, a reader sees the picture and the sentence, and where scripts may run too the
-frames that VAE_FRAMES=1 stored when the cell was executed. What ipywidgets leaves undone on
-the page (focus, names, pointing at a picture) is in web/widgets.js, its look in web/widgets.css.
+closes the old one; where no kernel runs, a reader sees the picture and the sentence, and where scripts may run the
+frames that VAE_FRAMES=1 stored when the cell was executed. What ipywidgets leaves undone on the page (focus, names,
+pointing at a picture) is in web/widgets.js, its look in web/widgets.css.
 """
 
 import html
