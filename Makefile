@@ -8,7 +8,7 @@ VENV_PY := .venv/bin/python
 # Bytecode is kept, whatever the machine asks for: .venv is ours, and compiling torch at every start costs ten seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv lab test notebooks exercises site kaggle images bench weights sweep lint lock
+.PHONY: help venv lab test notebooks exercises site playground kaggle images bench weights sweep lint lock
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -33,6 +33,9 @@ exercises: venv ## bring the exercises in the chapters in line with vae_helpers/
 
 site: venv ## build the static site of all chapters from their stored outputs (elsewhere: TO=folder)
 	@$(VENV_PY) tools/site/build.py $(if $(TO),--to $(TO))
+
+playground: venv ## write the playground, one file that needs nothing else (elsewhere: TO=file)
+	@$(VENV_PY) tools/make_playground.py $(if $(TO),--to $(TO))
 
 kaggle: venv ## build the folder to upload to Kaggle (elsewhere: TO=folder; OWNER=your name there)
 	@$(VENV_PY) tools/for_kaggle.py $(if $(TO),--to $(TO)) $(if $(OWNER),--owner $(OWNER))

@@ -15,7 +15,7 @@ from vae_helpers.view import explorer, frames
 from vae_helpers.view.block import block
 from vae_helpers.whole_files import write_whole
 
-KINDS = {"frames": (frames.SCRIPTS, "frames.css"), "explorer": (explorer.SCRIPTS, "explorer.css")}
+KINDS = {"frames": (frames.SCRIPTS, ("frames.css",)), "explorer": (explorer.SCRIPTS, explorer.STYLES)}
 BLOCK = re.compile(
     r'<div data-vae-(\w+)="\w+">(.*?)</div>\n<script>.*\nbegin\(".*?\]", (\{.*\})\);\n\}\)\(\);</script>', re.DOTALL
 )
@@ -26,8 +26,9 @@ def renewed(html):
     if not (match := BLOCK.fullmatch(html)):
         return html
     kind, inside, data = match.groups()
-    scripts, style = KINDS[kind]
-    return block(kind, scripts, {k: v for k, v in json.loads(data).items() if k != "style"}, style=style, inside=inside)
+    (scripts, styles), data = KINDS[kind], json.loads(data)
+    del data["style"]
+    return block(kind, scripts, data, styles=styles, inside=inside)
 
 
 def main():

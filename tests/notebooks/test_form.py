@@ -245,7 +245,7 @@ PROSE = "The decoder turns two numbers into an image, and we draw the two number
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n a picture").decode()
 
 
-FRAMES = block("frames", renew_blocks.KINDS["frames"][0], {"inputs": []}, style="frames.css")
+FRAMES = block("frames", renew_blocks.KINDS["frames"][0], {"inputs": []}, styles=("frames.css",))
 
 
 def code(cell_id, source, *outputs, tags=()):

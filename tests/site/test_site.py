@@ -50,8 +50,9 @@ def notebooks():
 
 def test_every_chapter_and_every_plan_has_its_page(pages):
     wanted = {f"{path.stem}.html" for path in notebooks()} | {"index.html", "teaching.html", "errata.html"}
+    wanted |= {"playground.html"}
     assert wanted <= set(pages) and "teaching_work_sheet.html" in pages
-    assert len(pages) == len(list((ROOT / "notebooks").glob("*.ipynb"))) + 1 + 7 + 2
+    assert len(pages) == len(list((ROOT / "notebooks").glob("*.ipynb"))) + 1 + 7 + 2 + 1
 
 
 def test_it_is_small_and_points_to_nothing_outside(site, pages):

@@ -17,7 +17,7 @@ WAYS = list(
 )  # each page is seen in one of these, the front page in all
 FRAMES = "[data-vae-frames]"
 COMPOSED = {"between", "slide"}  # bare pixels, while their still is a figure with titles
-ALIVE = "[data-vae-frames], [data-vae-explorer]"
+ALIVE = "[data-vae-frames], [data-vae-explorer], [data-vae-playground]"
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def seen(host):
 
 
 FILES = [f"{stem}.html" for stem in CHAPTERS]
-FILES += ["index.html", "teaching.html", "teaching_work_sheet.html", "errata.html"]
+FILES += ["index.html", "playground.html", "teaching.html", "teaching_work_sheet.html", "errata.html"]
 
 
 SEEN = [(file, *WAYS[i % len(WAYS)]) for i, file in enumerate(FILES)] + [("index.html", *way) for way in WAYS]
@@ -296,3 +296,18 @@ def test_keys_alone_reach_the_text_and_a_control(visit):
     page.keyboard.press("ArrowRight")
     settle(page)
     assert page.locator("#exact-control .said").inner_text() != before
+
+
+def test_the_playground_is_two_clicks_from_the_front_page_and_from_chapter_00(visit):
+    page = visit("index.html")
+    for start in ("index.html", "00_start_here.html"):
+        page = visit(start)
+        page.locator("main a[href='playground.html']").first.click()
+        page.wait_for_function("document.querySelector('[data-vae-playground]')?.shadowRoot")
+        host = page.locator("[data-vae-playground]")
+        assert host.locator(".readout").first.inner_text().startswith("μ = (")
+        host.locator(".pad").press("6")
+        page.wait_for_function("location.hash.startsWith('#playground?image=6&')")
+    fresh = visit("playground.html#playground?image=2&beta=1.5")
+    fresh.wait_for_function("document.querySelector('[data-vae-playground]').vae.state().image === 2")
+    assert fresh.locator("[data-vae-playground]").evaluate("host => host.vae.state().beta") == "1.5"

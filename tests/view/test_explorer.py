@@ -12,7 +12,7 @@ from torch import nn
 
 from vae_helpers.latent import Gaussian, Panel, standard_normal
 from vae_helpers.models import VAE, Autoencoder, seeded
-from vae_helpers.view import frames
+from vae_helpers.view import frames, playground
 from vae_helpers.view.explorer import SCRIPTS, View, explore
 from vae_helpers.view.page import save
 from vae_helpers.view.style import COLORS
@@ -139,7 +139,7 @@ def contrast(one, other):
 
 @pytest.mark.parametrize("theme", ["box", "dark"])
 def test_colours_can_be_read(theme):  # axe judges no text of one character, and no canvas
-    rule = re.search(rf"^\.{theme} {{\n(.*?)}}", WEB.joinpath("explorer.css").read_text("utf-8"), re.M | re.S)[1]
+    rule = re.search(rf"^\.{theme} {{\n(.*?)}}", WEB.joinpath("base.css").read_text("utf-8"), re.M | re.S)[1]
     colors = {name: value + value[1:] * (len(value) == 4) for name, value in re.findall(r"--(\w+): (#\w+);", rule)}
     assert all(contrast(colors[name], colors["paper"]) >= 4.5 for name in ("ink", "soft", "first", "second"))
     assert all(contrast(colors[name], colors["paper"]) >= 3 for name in ("line", "focus", "prior"))
@@ -263,7 +263,7 @@ def script_problems(text):
     return problems
 
 
-@pytest.mark.parametrize("name", sorted({*SCRIPTS, *frames.SCRIPTS, "start.js"}))
+@pytest.mark.parametrize("name", sorted({*SCRIPTS, *frames.SCRIPTS, *playground.SCRIPTS, "start.js", "worker.js"}))
 def test_the_scripts_are_plain_and_short(name):
     assert script_problems(WEB.joinpath(name).read_text(encoding="utf-8")) == []
 
@@ -274,7 +274,7 @@ def test_a_long_function_is_found():
     assert script_problems(f"function f(a) {{\n{body}}}") == ["function f(a) { has 42 lines"]
 
 
-@pytest.mark.parametrize("name", ["numbers.js", "network.js"])
+@pytest.mark.parametrize("name", [*playground.WORKER, "strokes.js", "steps.js"])
 def test_what_other_pages_use_knows_no_page(name):
     script = WEB.joinpath(name).read_text(encoding="utf-8")
     assert not re.search(r"\b(document|window|canvas|make|getContext|data|panel)\b", script)

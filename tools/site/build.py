@@ -22,6 +22,7 @@ from py_mini_racer import JSEvalException, MiniRacer
 from pygments.formatters import HtmlFormatter
 
 from vae_helpers.questions import read_synonyms
+from vae_helpers.view.playground import playground
 from vae_helpers.whole_files import new_folder
 
 HERE = Path(__file__).resolve().parent
@@ -91,6 +92,7 @@ class Renderer(IPythonRenderer):
 
 def plain(text):
     """HTML without tags, each formula as its TeX."""
+    text = re.sub(r"<script>.*?</script>", " ", text, flags=re.DOTALL)
     text = re.sub(r"<math.*?<annotation[^>]*>(.*?)</annotation>.*?</math>", r" \1 ", text, flags=re.DOTALL)
     text = re.sub(r'<a class="here".*?</a>', " ", text)
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text))).strip()
@@ -157,6 +159,8 @@ class Site:
     def code(self, cell, number):
         source = self.highlight(cell.source).replace("<pre>", '<pre tabindex="0">', 1)
         outputs = [self.output(part, f"{number}-{cell.id}-{i}") for i, part in enumerate(cell.outputs)]
+        if cell.id == "playground":  # too large for a notebook, which keeps a still
+            outputs.append('<p><a href="playground.html">Open the playground</a>.</p>')
         folded = "hide-input" in cell.metadata.get("tags", [])
         lives = any("data-vae-" in part for part in outputs)
         return {"id": cell.id, "kind": "code", "source": source, "outputs": outputs, "folded": folded, "lives": lives}
@@ -194,6 +198,7 @@ class Site:
         chapters = [self.chapter(ROOT / "notebooks" / name) for name in self.pages if name.endswith(".ipynb")]
         others = [self.text_page(ROOT / name, file) for name, file in self.pages.items() if name.endswith(".md")
                   and name != "README.md"]  # fmt: skip
+        others.insert(0, playground_page())
         front = front_page(chapters)
         loader = jinja2.FileSystemLoader(HERE)
         template = jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True).get_template("page.html")
@@ -238,6 +243,14 @@ def front_page(chapters):
     parts = {"explorer": "".join(cells["explorer"]["outputs"]), "map": map_of}
     lead = re.search(r"<p>(.*?)</p>", cells["title"]["html"], re.DOTALL)[1]
     return {"title": NAME, "number": "", "file": "index.html", "cells": [], "contents": [], "lead": lead, **parts}
+
+
+def playground_page():
+    """The playground on a page of its own."""
+    body = playground().html
+    contents = [(2, plain(words), name) for name, words in re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', body)]
+    cells = [{"id": "playground", "kind": "text", "html": f'<h1 id="the-playground">The playground</h1>\n{body}'}]
+    return {"title": "The playground", "number": "", "file": "playground.html", "cells": cells, "contents": contents}
 
 
 def style():

@@ -54,7 +54,7 @@
   }
 
   // Addresses: #cell-id, or #cell-id?argument=value&… for a control as it stands.
-  const HOSTS = "[data-vae-frames], [data-vae-explorer]";
+  const HOSTS = "[data-vae-frames], [data-vae-explorer], [data-vae-playground]";
   const hostOf = (place) => place && place.querySelector(HOSTS);
   function split(hash) {
     const [, id, state] = hash.match(/^#?(.*?)(?:\?([^?]*=.*))?$/); // a heading may end in a question mark

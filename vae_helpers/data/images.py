@@ -60,6 +60,17 @@ def load_digit_images(dataset="auto", root=None):
     raise FileNotFoundError(f'MNIST was asked for and cannot be had: {reason}; {advice}, or ask for dataset="digits".')
 
 
+def load_small_digits():
+    """scikit-learn's 1,797 digits as they are: x (1797, 64) float32 pixels, sixteenths in [0, 1], y (1797,) int64.
+
+    They come with scikit-learn, so nothing is fetched. Source: Alpaydin, Kaynak 1998.
+    """
+    from sklearn.datasets import load_digits
+
+    pixels, classes = load_digits(return_X_y=True)  # grey levels 0 … 16
+    return DigitImages(torch.tensor(pixels, dtype=torch.float32) / 16, torch.tensor(classes, dtype=torch.int64))
+
+
 def _wish(dataset):
     """(data set, why) as the argument and $VAE_DATASET ask for them; raises ValueError that names the culprit."""
     variable = os.environ.get("VAE_DATASET")
@@ -88,12 +99,10 @@ def _images(found, part):
 
 def _digits(reason):
     """scikit-learn's 1,797 digits in MNIST's format: 8×8 → 20×20 (bicubic) centred in 28×28, 1,500 for training."""
-    from sklearn.datasets import load_digits
-
-    pixels, classes = load_digits(return_X_y=True)
-    images = torch.tensor(pixels, dtype=torch.float32).view(-1, 1, 8, 8) / 16  # grey levels 0 … 16
+    small = load_small_digits()
+    images, classes = small.x.view(-1, 1, 8, 8), small.y
     images = F.interpolate(images, size=20, mode="bicubic", align_corners=False).clamp(0, 1)  # bicubic overshoots
-    x, y = F.pad(images, (4, 4, 4, 4)).flatten(1), torch.tensor(classes, dtype=torch.int64)
+    x, y = F.pad(images, (4, 4, 4, 4)).flatten(1), classes
     order = torch.from_numpy(np.random.RandomState(0).permutation(len(y)))  # a stream that NumPy promises to keep
     train, test = (DigitImages(x[part], y[part]) for part in (order[:1500], order[1500:]))
     note = (

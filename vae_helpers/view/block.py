@@ -12,13 +12,13 @@ from importlib import resources
 WEB = resources.files("vae_helpers").joinpath("view", "web")
 
 
-def block(kind, scripts, data, *, style, inside=""):
-    """The block, its script joined from files of web/ in one scope; data: JSON types. Same input, same HTML.
+def block(kind, scripts, data, *, styles, inside=""):
+    """The block, its script and style joined from files of web/, in one scope; data: JSON types. Same input, same HTML.
 
     The script must define `start(host, data)`. inside: HTML that shows until the script has run.
     """
     script = "\n".join(read(name) for name in (*scripts, "start.js"))
-    payload = to_json({"style": read(style), **data})
+    payload = to_json({"style": "".join(read(name) for name in styles), **data})
     name = hashlib.sha256((script + payload).encode()).hexdigest()[:16]
     return (
         f'<div data-vae-{html.escape(kind)}="{name}">{inside}</div>\n'

@@ -15,7 +15,9 @@ from vae_helpers.view.block import block
 from vae_helpers.view.packing import pack
 from vae_helpers.view.plots import show_cursors
 
-SCRIPTS = ("numbers.js", "network.js", "parts.js", "draw.js", "legend.js", "plane.js", "explorer.js")
+SCRIPTS = ("numbers.js", "network.js", "parts.js", "theme.js", "draw.js", "map.js", "legend.js", "plane.js")
+SCRIPTS += ("explorer.js",)
+STYLES = ("base.css", "explorer.css")
 UNTIL = (
     "This picture stands still until its script may run. In JupyterLab run the cell, or trust the notebook "
     "(View → Activate Command Palette → Trust Notebook); on GitHub it stays a still."
@@ -41,7 +43,7 @@ class View:
 
     def page(self, inside=""):
         """The block, with `inside` until its script has run."""
-        return block("explorer", SCRIPTS, self.data, style="explorer.css", inside=f"<p>{UNTIL}</p>{inside}")
+        return block("explorer", SCRIPTS, self.data, styles=STYLES, inside=f"<p>{UNTIL}</p>{inside}")
 
     def outputs(self):
         """[(data by type, metadata)] of a cell: the still, then the block, which takes the still's place."""

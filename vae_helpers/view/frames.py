@@ -31,7 +31,7 @@ _PLACE = re.compile(r'\b(transform|x|y|width|height)="([^"]*)"')
 
 def frames_block(control):
     """The block of HTML that moves without a kernel, as `frames` has it; the control is left as it was."""
-    return block("frames", SCRIPTS, frames(control), style="frames.css")
+    return block("frames", SCRIPTS, frames(control), styles=("frames.css",))
 
 
 def frames(control):

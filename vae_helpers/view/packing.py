@@ -27,26 +27,39 @@ def pack(title, panel):
         "note": _note(codes, view),
         "view": view.T.tolist(),
         "sizes": sizes,
-        "weights": _base64(weights),
+        "weights": to_base64(weights),
         "mean": mean.tolist(),
         "scale": scale.tolist(),
-        "codes": _base64((codes[:LIMIT] / unit).round().to(torch.int16)),
+        "codes": to_base64((codes[:LIMIT] / unit).round().to(torch.int16)),
         "unit": unit,
-        "labels": "" if labels is None else _base64(labels[:LIMIT].to(torch.uint8)),
+        "labels": "" if labels is None else to_base64(labels[:LIMIT].to(torch.uint8)),
         "medians": medians,
     }
 
 
+def pack_encoder(title, model):
+    """Layer sizes and weights of an encoder from 784 pixels to μ and log σ² of two axes, as JSON types."""
+    sizes, weights = _mlp(title, "encoder", model)
+    if sizes[0] != SIDE * SIDE or sizes[-1] != 4:
+        raise ValueError(f"panel {title!r}: the encoder must lead from {SIDE * SIDE} to 4 numbers, got {sizes}.")
+    return {"sizes": sizes, "weights": to_base64(weights)}
+
+
 def _decoder(title, model):
-    """Layer sizes [2, …, 784], and all weights and biases in half precision, in the order in which they are used."""
-    layers = list(getattr(model, "decoder", ()))
-    alternate = all(isinstance(layer, (nn.Linear, nn.SiLU)[i % 2]) for i, layer in enumerate(layers))
-    if len(layers) % 2 == 0 or not alternate or any(layer.bias is None for layer in layers[::2]):
-        found = ", ".join(type(layer).__name__ for layer in layers) or "no decoder"
-        raise ValueError(f"panel {title!r}: the decoder must be Linear layers with SiLU between them, got {found}.")
-    sizes = [layers[0].in_features, *(layer.out_features for layer in layers[::2])]
+    sizes, weights = _mlp(title, "decoder", model)
     if sizes[0] != 2 or sizes[-1] != SIDE * SIDE:
         raise ValueError(f"panel {title!r}: the decoder must lead from 2 to {SIDE * SIDE} numbers, got {sizes}.")
+    return sizes, weights
+
+
+def _mlp(title, name, model):
+    """Layer sizes, and all weights and biases in half precision, in the order in which they are used."""
+    layers = list(getattr(model, name, ()))
+    alternate = all(isinstance(layer, (nn.Linear, nn.SiLU)[i % 2]) for i, layer in enumerate(layers))
+    if len(layers) % 2 == 0 or not alternate or any(layer.bias is None for layer in layers[::2]):
+        found = ", ".join(type(layer).__name__ for layer in layers) or f"no {name}"
+        raise ValueError(f"panel {title!r}: the {name} must be Linear layers with SiLU between them, got {found}.")
+    sizes = [layers[0].in_features, *(layer.out_features for layer in layers[::2])]
     parts = [part.detach().reshape(-1) for layer in layers[::2] for part in (layer.weight, layer.bias)]
     weights = torch.cat(parts).to("cpu", torch.float16)
     if not torch.isfinite(weights).all():
@@ -100,6 +113,7 @@ def _rounded(values):
     return [round(value, 4) for value in values.tolist()]
 
 
-def _base64(tensor):
+def to_base64(tensor):
+    """Its numbers as bytes, the lowest first, whatever the machine."""
     array = tensor.contiguous().numpy()
     return b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode()

@@ -50,11 +50,7 @@ class Explorer {
       slider.addEventListener("keydown", (event) => this.key(event, k));
     });
     this.same.addEventListener("change", () => this.layout());
-    ["transitionend", "transitioncancel"].forEach((name) => // JupyterLab hides us for a moment, which cancels
-      this.probe.addEventListener(name, () => requestAnimationFrame(() => this.layout())));
-    new ResizeObserver(() => {
-      if (this.box.clientWidth !== this.width) this.layout();
-    }).observe(this.box);
+    watchTheme(this.probe, this.box, () => this.layout());
   }
 
   listenTo(plane) {
@@ -101,21 +97,9 @@ class Explorer {
   }
 
   layout() {
-    const colors = this.theme();
-    this.width = this.box.clientWidth;
-    this.planes.forEach((plane) => plane.resize(this.same.checked ? this.data.view : plane.panel.view, colors));
+    const colors = readTheme(this.probe, this.box);
+    this.planes.forEach((plane) => plane.chart.resize(this.same.checked ? this.data.view : plane.panel.view, colors));
     this.move(this.u);
-  }
-
-  theme() { // dark where the page writes in a light colour, whoever decided that; returns the colours for the canvases
-    const g = make("canvas", { width: 1, height: 1 }).getContext("2d"), colors = {};
-    g.fillStyle = getComputedStyle(this.probe).color; g.fillRect(0, 0, 1, 1); // drawn, as colours have many spellings
-    const [red, green, blue] = g.getImageData(0, 0, 1, 1).data, style = getComputedStyle(this.box);
-    this.box.classList.toggle("dark", 0.3 * red + 0.6 * green + 0.1 * blue > 128);
-    ["paper", "ink", "line", "prior", "first", "second", "faint", "dots"].forEach((name) => {
-      colors[name] = style.getPropertyValue(`--${name}`).trim();
-    });
-    return colors;
   }
 }
 

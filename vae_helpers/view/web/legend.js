@@ -30,10 +30,6 @@ function makeLegend(digits, change) {
   return make("div", { class: "legend" }, make("span", {}, "show only"), group);
 }
 
-function between(from, to, t) {
-  return from.map((x, k) => x + t * (to[k] - x));
-}
-
 function finely(path) { // twenty places for each of its lines: straight in quantiles, they are curved in a plane
   const line = (from, to) => Array.from({ length: 20 }, (_, i) => between(from, to, (i + 1) / 20));
   return path.flatMap((to, k) => line(path[Math.max(k - 1, 0)], to));

@@ -40,10 +40,19 @@ function clamp(x, low, high) {
   return Math.min(Math.max(x, low), high);
 }
 
+function between(from, to, t) { // on the line from one place to another
+  return from.map((x, k) => x + t * (to[k] - x));
+}
+
 function decimal(x, digits) { // with a true minus sign
   return x.toFixed(digits).replace("-", "−");
 }
 
 function percent(u) {
   return `${decimal(100 * u, 1)} %`;
+}
+
+function small(x) { // two digits behind the point, or as many as show two that are not 0
+  const size = Math.abs(x), digits = size > 0 && size < 0.1 ? Math.min(6, 1 - Math.floor(Math.log10(size))) : 2;
+  return decimal(x, digits);
 }

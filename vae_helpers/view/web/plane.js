@@ -9,7 +9,7 @@ class Plane {
     this.decode = decoder(panel.sizes, halves(panel.weights));
     this.codes = Float64Array.from(shorts(panel.codes), (q) => q * panel.unit);
     this.labels = bytes(panel.labels);
-    this.chosen = new Map(); this.pointed = null; this.still = make("canvas", {});
+    this.chosen = new Map(); this.pointed = null;
     const low = EDGE, high = 1 - EDGE, corners = [[low, low], [high, low], [high, high], [low, high]];
     this.region = corners.map((u) => this.at(u)); this.prior = corners.map((u) => u.map(probit));
     this.path = finely(path).map((u) => this.at(u));
@@ -22,6 +22,8 @@ class Plane {
     const { title, note } = this.panel;
     this.map = make("canvas", { class: "map", tabindex: 0, role: "application",
       "aria-label": `Latent plane ${title}: drag, or press arrow keys, to move the cursor; Home for the middle` });
+    const still = (...all) => this.drawStill(...all), moving = (...all) => this.drawMoving(...all);
+    this.chart = new LatentMap(this.map, still, moving);
     this.image = picture("image", `Decoded image, ${title}`);
     this.code = picture("code", `Decoded code under the pointer, ${title}`);
     this.place = make("div", {}); this.nearest = make("div", {}); this.told = make("div", { class: "told" });
@@ -38,52 +40,38 @@ class Plane {
   }
 
   quantiles(place) { // from a place on the screen back to u, kept inside the cursor's range
-    const [[a, b], [c, d]] = this.panel.scale, z = this.frame.latent(place), det = a * d - b * c;
+    const [[a, b], [c, d]] = this.panel.scale, z = this.chart.frame.latent(place), det = a * d - b * c;
     const x = z[0] - this.panel.mean[0], y = z[1] - this.panel.mean[1], reach = probit(1 - EDGE);
     return [(d * x - b * y) / det, (a * y - c * x) / det].map((e) => share(clamp(e, -reach, reach)));
   }
 
-  resize(ranges, colors) {
-    const { map } = this, side = map.clientWidth - PAD.left - PAD.right, density = window.devicePixelRatio || 1;
-    if (side <= 0) return; // hidden, or not in the page yet
-    Object.assign(this, { frame: makeFrame(ranges, side), colors, density });
-    map.style.height = `${side + PAD.top + PAD.bottom}px`;
-    map.width = map.clientWidth * density; map.height = (side + PAD.top + PAD.bottom) * density;
-    this.drawStill();
-  }
-
   choose(chosen) { // classes, as the legend names them
     this.chosen = chosen;
-    if (this.frame) { this.drawStill(); this.drawMap(); }
+    this.chart.redraw();
   }
 
-  drawStill() { // everything that stays while the cursor moves
-    const { still, frame, colors, panel } = this, g = still.getContext("2d"), line = (z) => z.map(frame.screen);
-    still.width = this.map.width; still.height = this.map.height; g.scale(this.density, this.density);
-    g.fillStyle = colors.paper; g.fillRect(0, 0, still.width, still.height);
-    drawAxes(g, frame, colors);
-    g.save(); g.beginPath(); g.rect(PAD.left, PAD.top, frame.side, frame.side); g.clip(); // far codes lie outside
-    drawCodes(g, frame, this, colors);
-    drawLine(g, line(this.path), colors.ink, { dash: [0.1, 5], width: 2.6, closed: false });
-    g.restore();
+  drawStill(g, frame, colors) { // everything that stays while the cursor moves
+    const { panel } = this, line = (z) => z.map(frame.screen);
+    clipped(g, frame, () => {
+      drawCodes(g, frame, this, colors);
+      drawLine(g, line(this.path), colors.ink, { dash: [0.1, 5], width: 2.6, closed: false });
+    });
     drawLine(g, line(this.region), colors.prior);
     drawLine(g, line(this.prior), colors.prior, { dash: [5, 4] });
     const [low, high] = panel.view[0]; // a plane too small for its digits has none
     if ((high - low) * frame.zoom > 90) drawLabels(g, frame, panel.medians, this.chosen, colors);
   }
 
-  drawMap() { // what stands still, and over it what moves
-    if (!this.frame) return;
-    const g = this.map.getContext("2d"), { frame, codes, pointed: i } = this;
-    g.setTransform(1, 0, 0, 1, 0, 0); g.drawImage(this.still, 0, 0);
-    g.setTransform(this.density, 0, 0, this.density, 0, 0);
-    drawRing(g, frame.screen(this.z), 9, true, this.colors);
-    if (i !== null) drawRing(g, frame.screen([codes[2 * i], codes[2 * i + 1]]), 5, false, this.colors);
+  drawMoving(g, frame, colors) {
+    const { codes, pointed: i } = this;
+    if (!this.z) return; // not moved yet
+    drawRing(g, frame.screen(this.z), 9, true, colors);
+    if (i !== null) drawRing(g, frame.screen([codes[2 * i], codes[2 * i + 1]]), 5, false, colors);
   }
 
   move(u) { // returns what a screen reader says
     const z = this.z = this.at(u), { title, medians } = this.panel;
-    paint(this.image, this.decode(z)); this.drawMap();
+    paint(this.image, this.decode(z)); this.chart.draw();
     const away = medians.map(([digit, x, y]) => [Math.hypot(x - z[0], y - z[1]), digit]);
     const [far, digit] = away.sort((p, q) => p[0] - q[0])[0] || [];
     this.place.textContent = `z = (${decimal(z[0], 2)}, ${decimal(z[1], 2)})`;
@@ -92,10 +80,11 @@ class Plane {
   }
 
   nearestCode([x, y]) { // number of the code under the pointer, null where none is; classes that are off do not count
+    const { screen } = this.chart.frame;
     let best = null, least = NEAR;
     for (let i = 0; i < this.codes.length / 2; i++) {
       if (this.chosen.size && !this.chosen.has(this.labels[i])) continue;
-      const [a, b] = this.frame.screen([this.codes[2 * i], this.codes[2 * i + 1]]), far = Math.hypot(a - x, b - y);
+      const [a, b] = screen([this.codes[2 * i], this.codes[2 * i + 1]]), far = Math.hypot(a - x, b - y);
       if (far < least) [best, least] = [i, far];
     }
     return best;
@@ -104,7 +93,7 @@ class Plane {
   point(place) { // at a place on the screen, or at none
     const i = place && this.nearestCode(place);
     if (i === this.pointed) return;
-    this.pointed = i; this.tell(); this.drawMap();
+    this.pointed = i; this.tell(); this.chart.draw();
   }
 
   tell() { // the picture of the code under the pointer, with its class

@@ -6,7 +6,7 @@ function hideStill(host) {
   for (let part = host; part && !part.matches(cell); part = part.parentElement) {
     const before = part.previousElementSibling; // a prompt may stand between
     const has = (kind) => before && (before.matches(kind) || before.querySelector(kind));
-    if (has("[data-vae-frames], [data-vae-explorer]")) return; // another block, not our still
+    if (has("[data-vae-frames], [data-vae-explorer], [data-vae-playground]")) return; // another block, not our still
     if (has("img")) {
       before.style.display = "none";
       return;
