@@ -1,4 +1,4 @@
-"""What the speed claims rest on: python tools/bench.py [training elbo sliders explorer lab site]
+"""What the speed claims rest on: python tools/bench.py [training elbo sliders explorer lab site playground]
 
 Every claim is a ratio within one run, or a time on this machine printed beside what the machine can do. Loops that are
 compared run in alternation. Needs MNIST (VAE_DATA) for figures that can be compared with the budgets.
@@ -204,6 +204,43 @@ def site(data, moves=60):
         print(f"site, move to second painted frame, {place}: median {median:.0f} ms (budget 33, areas 60)")
 
 
+def playground_page(data):
+    """The playground: from opening the file to two trained planes, and what its own thread does meanwhile."""
+    from vae_helpers.view import page as pages
+    from vae_helpers.view.playground import playground
+
+    tools = runpy.run_path(str(TESTS / "browser.py"))
+    with tempfile.TemporaryDirectory() as scratch, tools["browser"]() as chromium:
+        path = Path(scratch, "playground.html")
+        pages.save(path, playground())
+        for width in (1300, 390):
+            page, start = chromium.new_page(viewport={"width": width, "height": 900}), time.perf_counter()
+            page.goto(path.as_uri())
+            page.wait_for_function("document.querySelector('[data-vae-playground]').playground?.study.report")
+            page.evaluate(FRAMES)
+            page.locator("button", has_text="▶").click()
+            running = "document.querySelector('[data-vae-playground]').playground.study.running"
+            page.wait_for_function(f"!{running}", timeout=0)
+            trained = time.perf_counter() - start
+            epochs, frames, long, drawn = page.evaluate("[epochs(), gaps, long, drawn]")
+            print(
+                f"playground at {width} pixels: opened and {epochs} epochs trained in {trained:.1f} s (budget 15 s), "
+                f"longest time between frames {max(frames):.0f} ms (budget 50), {len(long)} tasks over 50 ms, "
+                f"a picture drawn in {statistics.median(drawn):.0f} ms (median), {max(drawn):.0f} (slowest)"
+            )
+            page.close()
+
+
+FRAMES = """() => {
+    const { study } = document.querySelector("[data-vae-playground]").playground, draw = study.draw.bind(study);
+    Object.assign(window, { gaps: [], long: [], drawn: [], epochs: () => study.report.epoch });
+    new PerformanceObserver((list) => window.long.push(...list.getEntries().map((task) => task.duration)))
+        .observe({ entryTypes: ["longtask"] });
+    study.draw = () => { const start = performance.now(); draw(); window.drawn.push(performance.now() - start); };
+    let last = null;
+    const tick = (now) => { if (last !== null) window.gaps.push(now - last); last = now; requestAnimationFrame(tick); };
+    requestAnimationFrame(tick);
+}"""
 ALIVE = "[...document.querySelectorAll('[data-vae-frames]')].every((host) => host.shadowRoot)"
 PAINT = """() => new Promise((done) => new PerformanceObserver((list) => done(list.getEntries()[0].startTime))
     .observe({ type: "paint", buffered: true }))"""
@@ -299,6 +336,7 @@ WATCH = """element => {
     if (element.tagName != "IMG") new MutationObserver(done).observe(element, {childList: true, subtree: true});
 }"""
 SECTIONS = {"training": training, "elbo": elbo, "sliders": sliders, "explorer": explorer, "lab": lab, "site": site}
+SECTIONS |= {"playground": playground_page}
 
 
 def main(names):

@@ -29,7 +29,17 @@ from vae_helpers.weights import shipped_classifier, shipped_pair
 
 WORKER = ("numbers.js", "network.js", "losses.js", "random.js", "training.js", "session.js")
 SCRIPTS = (*WORKER, "parts.js", "theme.js", "draw.js", "marks.js", "map.js", "legend.js", "strokes.js", "pad.js")
-SCRIPTS += ("answer.js", "drawing.js", "steps.js", "graph.js", "charts.js", "study_plane.js", "study_charts.js")
+SCRIPTS += (
+    "answer.js",
+    "drawing.js",
+    "steps.js",
+    "arrows.js",
+    "graph.js",
+    "charts.js",
+    "study_plane.js",
+    "study_charts.js",
+    "port.js",
+)
 SCRIPTS += ("study.js", "playground.js")
 STYLES = ("base.css", "playground.css")
 TITLES = {"without KL": "without the KL term", "with KL": "with the KL term"}
@@ -50,13 +60,9 @@ class Playground:
 
     @property
     def html(self):
-        numbers = {
-            "draw": _figure(self.still),
-            "graph": self._table(),
-            "train": _figure(_trained()),
-            "prediction": _line(),
-        }
-        inside = Template(read("playground.html")).substitute(numbers)
+        parts = {"draw": _figure(self.still), "graph": self._table(), "train": _figure(_trained())}
+        line = f"{thresholds()[0]:.2f}"
+        inside = Template(read("playground.html")).substitute(parts, prediction=_line(), line=line)
         return block("playground", SCRIPTS, self.data, styles=STYLES, inside=inside)
 
     @cached_property
@@ -163,10 +169,9 @@ def _line():
     """A sentence on the curve of the third chart."""
     first, second = thresholds()
     return (
-        "It is what the KL term of a linear VAE would be, ½ Σ log(2λ<sub>j</sub> / β) over the axes with "
-        f"2λ<sub>j</sub> above β; λ₁ = {first / 2:.2f} and λ₂ = {second / 2:.2f} are the largest variances of the "
-        f"images along any direction. From β = 2λ₁ = {first:.2f} on, the loss of a linear VAE is smallest when its "
-        "codes say nothing about the image. The two models here are not linear."
+        "The curve is ½ Σ log(2λ<sub>j</sub> / β) over the axes with 2λ<sub>j</sub> above β, where "
+        f"λ₁ = {first / 2:.2f} and λ₂ = {second / 2:.2f} are the largest variances of the images along any direction: "
+        "the KL term of the linear VAE with the smallest loss."
     )
 
 

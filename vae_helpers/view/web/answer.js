@@ -28,18 +28,21 @@ class Answer {
     this.numbers = make("div", { class: "readout" });
     this.bars = ["recon", "kl"].map((name) =>
       ({ name, bar: make("div", { class: `bar ${name}` }), text: make("span", {}) }));
-    this.prior = row("prior, decoded", this.fallen, "many"); this.prior.hidden = true;
-    this.walk = row("on the walk", [this.walked]); this.walk.hidden = true;
     this.root = make("div", { class: "answer", role: "group", "aria-label": title },
       make("div", { class: "title" }, title), this.map, this.numbers,
-      row("from μ", [this.middle]), row("draws from q(z|x)", this.drawn), this.walk, this.prior,
+      row("from μ", [this.middle]), row("draws from q(z|x)", this.drawn),
+      row("on the walk", [this.walked]), row("samples of the prior", this.fallen, "many"),
       make("div", { class: "bars" }, ...this.bars.flatMap(({ name, bar, text }) =>
-        [make("span", {}, name === "kl" ? "KL" : "recon"), make("div", { class: "track" }, bar), text])));
+        [make("span", {}, name === "kl" ? "KL" : "recon at μ"), make("div", { class: "track" }, bar), text])));
   }
 
   take(x, noise) { // x: 784 greys, or null; noise: pairs from N(0, I). Returns the two terms in nats
     this.code = x && this.encode(x); this.x = x;
-    if (!x) return null;
+    this.draws = []; this.terms = [];
+    if (!x) {
+      [this.middle, this.walked, ...this.drawn].forEach((canvas) => paint(canvas, new Float32Array(784)));
+      return [];
+    }
     const { mu, logvar } = this.code, image = this.decode(mu);
     this.sigma = logvar.map((v) => Math.exp(v / 2));
     this.draws = noise.map((eps) => eps.map((e, k) => mu[k] + this.sigma[k] * e));
@@ -49,15 +52,14 @@ class Answer {
     return this.terms;
   }
 
-  drop(samples) { // of the prior, or none
-    this.dropped = samples; this.prior.hidden = !samples.length;
+  drop(samples) { // of the prior
+    this.dropped = samples;
     samples.forEach((z, i) => paint(this.fallen[i], this.decode(z)));
     this.chart.draw();
   }
 
   stroll(from, t) { // on the line from the mean of another image's posterior to the mean of this one's
     this.from = from && this.code && Array.from(this.encode(from).mu);
-    this.walk.hidden = !this.from;
     this.at = this.from && between(this.from, Array.from(this.code.mu), t);
     if (this.at) paint(this.walked, this.decode(this.at));
     this.chart.draw();

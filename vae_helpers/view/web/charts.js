@@ -43,7 +43,10 @@ function nameLines(g, lines, screen, [low, high], end, colors) { // at their las
   const order = places.map((_, i) => i).sort((i, j) => places[i][1] - places[j][1]); // the uppermost first
   order.forEach((i, k) => { // that one is named above its line, the others beneath theirs where there is room
     const beneath = k && places[i][1] + 12 <= high;
-    places[i][1] = clamp(places[i][1] + (beneath ? 12 : -10), k ? places[order[k - 1]][1] + 16 : low, high);
+    places[i][1] = clamp(places[i][1] + (beneath ? 12 : -10), k ? places[order[k - 1]][1] + 16 : low, 1e9);
+  });
+  order.reverse().forEach((i, k) => { // and none below the chart
+    places[i][1] = Math.min(places[i][1], k ? places[order[k - 1]][1] - 16 : high);
   });
   g.font = `bold 13px ${FONT}`; g.textBaseline = "middle"; g.textAlign = "left";
   g.lineWidth = 4; g.lineJoin = "round"; g.strokeStyle = colors.paper;

@@ -8,8 +8,10 @@ function drawCircle(g, frame, radius, colors) { // of so many standard deviation
 
 // Two σ around μ. One too small to be seen is a dot in a ring, which says where to look.
 function drawEllipse(g, frame, mu, sigma, colors) {
-  const [x, y] = frame.screen(Array.from(mu)), [a, b] = Array.from(sigma, (s) => 2 * s * frame.zoom);
-  if (Math.max(a, b) < 2) {
+  const low = [PAD.left, PAD.top], place = frame.screen(Array.from(mu));
+  const [x, y] = place.map((p, k) => clamp(p, low[k], low[k] + frame.side)); // a far one at the edge
+  const [a, b] = Array.from(sigma, (s) => 2 * s * frame.zoom);
+  if (Math.max(a, b) < 2 || Math.hypot(x - place[0], y - place[1]) > 1) {
     drawDot(g, [x, y], 3, colors.focus, colors.paper); drawRing(g, [x, y], 12, false, colors);
     return;
   }

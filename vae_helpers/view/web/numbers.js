@@ -2,12 +2,15 @@
 
 // Read byte by byte: the order is fixed, whatever the reader's machine.
 function bytes(text) {
-  return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const letters = atob(text), out = new Uint8Array(letters.length);
+  for (let i = 0; i < out.length; i++) out[i] = letters.charCodeAt(i);
+  return out;
 }
 
 function shorts(text) { // 16 bits with sign
-  const b = bytes(text);
-  return Int16Array.from({ length: b.length / 2 }, (_, i) => b[2 * i] | (b[2 * i + 1] << 8));
+  const b = bytes(text), out = new Int16Array(b.length / 2);
+  for (let i = 0; i < out.length; i++) out[i] = b[2 * i] | (b[2 * i + 1] << 8);
+  return out;
 }
 
 function halves(text) { // half precision; infinities and NaN are refused in Python, so exponent 31 never comes
@@ -52,7 +55,14 @@ function percent(u) {
   return `${decimal(100 * u, 1)} %`;
 }
 
-function small(x) { // two digits behind the point, or as many as show two that are not 0
-  const size = Math.abs(x), digits = size > 0 && size < 0.1 ? Math.min(6, 1 - Math.floor(Math.log10(size))) : 2;
-  return decimal(x, digits);
+function small(x) { // two digits behind the point, or as many as show two that are not 0; tiny ones with a power of ten
+  const size = Math.abs(x);
+  if (size > 0 && size < 1e-5) return powered(x);
+  return decimal(x, size > 0 && size < 0.1 ? 1 - Math.floor(Math.log10(size)) : 2);
+}
+
+function powered(x) { // 2.3·10⁻⁷
+  const [digits, power] = x.toExponential(1).split("e");
+  const raised = Array.from(power.replace("+", ""), (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]).join("");
+  return `${digits.replace("-", "−")}·10${raised}`;
 }

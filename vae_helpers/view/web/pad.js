@@ -5,7 +5,7 @@ const named = (digit) => (digit === 8 ? "an 8" : `a ${digit}`);
 class Pad {
   // images: [{ digit, pixels }]; source: what they are; changed(pixels, name) gets 784 greys, or null.
   constructor(images, source, changed) {
-    Object.assign(this, { images, source, changed, strokes: [], shown: null });
+    Object.assign(this, { images, source, changed, strokes: [], shown: null, hand: -1 });
     this.canvas = make("canvas", { class: "pad", width: 280, height: 280, tabindex: 0, role: "application",
       "aria-label": "Drawing pad: draw a digit, or press a number key for a test image, Delete to clear" });
     this.seen = make("canvas", { class: "image", width: 28, height: 28, role: "img",
@@ -13,7 +13,7 @@ class Pad {
     const digits = [...new Set(images.map(({ digit }) => digit))];
     this.buttons = digits.map((digit) =>
       make("button", { type: "button", "aria-label": `test image of a ${digit}` }, digit));
-    this.clear = make("button", { type: "button" }, "clear");
+    this.clear = make("button", { type: "button" }, "clear (Delete)");
     this.told = make("div", { class: "told" });
     this.root = make("div", { class: "padding" }, this.canvas,
       make("div", { class: "seen" }, this.seen, make("div", { class: "told" }, "as the encoders see it"), this.told),
@@ -23,16 +23,19 @@ class Pad {
 
   listen() {
     const { canvas } = this;
-    const place = (event) => [event.offsetX / canvas.clientWidth, event.offsetY / canvas.clientHeight];
+    const place = ({ clientX, clientY }) => { // ink stays on the pad
+      const { left, top, width, height } = canvas.getBoundingClientRect();
+      return [clamp((clientX - left) / width, 0, 1), clamp((clientY - top) / height, 0, 1)];
+    };
     canvas.addEventListener("pointerdown", (event) => {
-      if (event.button > 0) return;
-      canvas.setPointerCapture(event.pointerId);
+      if (event.button > 0 || canvas.hasPointerCapture(this.hand)) return; // a second finger
+      this.hand = event.pointerId; canvas.setPointerCapture(this.hand);
       if (this.shown !== null) this.strokes = [];
-      this.shown = null; this.strokes.push([place(event)]); this.drawn();
+      this.shown = null; this.strokes.push([place(event)]); this.drawSoon();
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (!canvas.hasPointerCapture(event.pointerId) || !this.strokes.length) return;
-      this.strokes[this.strokes.length - 1].push(place(event)); this.drawn();
+      if (event.pointerId !== this.hand || !canvas.hasPointerCapture(this.hand) || !this.strokes.length) return;
+      this.strokes[this.strokes.length - 1].push(place(event)); this.drawSoon();
     });
     canvas.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.altKey || event.metaKey) return;
@@ -63,6 +66,11 @@ class Pad {
     this.strokes = []; this.shown = null; this.drawn();
   }
 
+  drawSoon() { // once for each picture that the screen shows
+    if (this.soon) return;
+    this.soon = requestAnimationFrame(() => { this.soon = 0; if (this.strokes.length) this.drawn(); });
+  }
+
   drawn() { // the strokes as they are, and what they become
     const g = this.canvas.getContext("2d"), side = this.canvas.width;
     g.fillStyle = "#000"; g.fillRect(0, 0, side, side);
@@ -73,7 +81,11 @@ class Pad {
       if (stroke.length === 1) g.lineTo(stroke[0][0] * side + 0.1, stroke[0][1] * side); // a dot
       g.stroke();
     });
-    this.told.textContent = this.strokes.length ? "your drawing, sized and centred" : "draw here";
+    this.told.textContent = this.strokes.length ? "your drawing, sized and centred" : "nothing yet";
+    if (!this.strokes.length) {
+      g.fillStyle = "#fff"; g.font = `22px ${FONT}`; g.textAlign = "center";
+      g.fillText("draw here", side / 2, side / 2);
+    }
     this.give(imageOf(this.strokes), "your drawing");
   }
 

@@ -14,9 +14,11 @@ class Playground {
     const { drawing: { pad }, study } = this;
     host.playground = this;
     host.vae.state = () => ({ image: pad.shown ? pad.shown.digit : "", beta: study.slider.value });
-    host.vae.take = ({ image, beta }) => {
-      if (image) this.drawing.open(Number(image));
-      if (beta) { study.slider.value = beta; study.weigh(); }
+    host.vae.take = ({ image, beta } = {}) => { // what is no digit and no number changes nothing
+      if (/^\d$/.test(image)) this.drawing.open(Number(image));
+      if (beta !== "" && typeof beta !== "object" && Number.isFinite(Number(beta))) {
+        study.slider.value = Number(beta); study.weigh();
+      }
     };
     ["input", "click", "keyup", "pointerup"].forEach((kind) => this.box.addEventListener(kind, () => {
       clearTimeout(this.later);
@@ -24,7 +26,7 @@ class Playground {
     }));
     study.begin();
     this.layout();
-    this.drawing.open(3);
+    pad.wipe();
   }
 
   layout() {

@@ -18,13 +18,14 @@ class Session {
     if (act === "restart") this.restart(seed, run);
     if (act === "go") { this.until = this.epoch() + ROUNDS; this.running = true; }
     if (act === "more") this.until = Math.max(this.until, this.epoch() + ROUNDS);
+    if (act === "more" && !this.running) this.report(); // it had just come to rest: say so
     if (act === "pause" || act === "step") {
       this.running = false;
       if (act === "step") this.batch();
       this.report();
     }
     clearTimeout(this.timer);
-    if (this.running) this.slice();
+    if (this.running) this.timer = setTimeout(() => this.slice(), 0);
   }
 
   restart(seed, run) {
@@ -58,6 +59,7 @@ class Session {
       if (this.at === 0) {
         this.running = this.epoch() < this.until - 1e-9;
         this.report();
+        break; // a slice of its own
       }
     }
     if (this.running) this.timer = setTimeout(() => this.slice(), 0);

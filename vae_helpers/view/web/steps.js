@@ -39,7 +39,7 @@ function worked(id, { mu, logvar, sigma, eps, z, recon, kl, beta, loss, x }) {
   return {
     x: () => `x: ${x.length} pixels, of which ${Array.from(x).filter((grey) => grey > 0).length} are not black`,
     mu: () => `μ = ${pair(mu)}: where the code of this image lies`,
-    logvar: () => `log σ² = ${pair(logvar)}: any number will do, so that σ comes out positive`,
+    logvar: () => `log σ² = ${pair(logvar)}: it may be any number, and σ still comes out positive`,
     sigma: () => `σ = ${each((k) => `exp(½ · ${small(logvar[k])})`)} = ${pair(sigma)}`,
     eps: () => `ε = ${pair(eps)}: fresh noise, which depends on no weight`,
     z: () => `z = ${each((k) => `${small(mu[k])} + ${small(sigma[k])} · ${small(eps[k])}`)} = ${pair(z)}`,

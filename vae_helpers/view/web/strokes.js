@@ -2,12 +2,13 @@
 
 const PEN = 2.6, WITHIN = 20, WIDE = 28; // pixels: the line, the box that a digit fills, and the image
 
-// strokes: lists of places [x, y] in any unit. Returns 784 greys, or null where nothing is drawn.
+// strokes: lists of places [x, y], each in [0, 1]. Returns 784 greys, or null where nothing is drawn.
 function imageOf(strokes) {
   const places = strokes.flat(), reach = [0, 1].map((k) => places.map((place) => place[k]));
   if (!places.length) return null;
   const low = reach.map((all) => Math.min(...all)), high = reach.map((all) => Math.max(...all));
-  const long = Math.max(high[0] - low[0], high[1] - low[1]), zoom = long ? (WITHIN - PEN) / long : 1;
+  const long = Math.max(high[0] - low[0], high[1] - low[1]);
+  const zoom = long > 0.05 ? (WITHIN - PEN) / long : 1; // a dot stays one
   const put = (middle, move) => strokes.map((stroke) => stroke.map((place) =>
     place.map((p, k) => WIDE / 2 + (p - middle[k]) * zoom - move[k])));
   const middle = low.map((p, k) => (p + high[k]) / 2), first = greys(put(middle, [0, 0]));

@@ -13,7 +13,8 @@ class Study {
     this.controls();
     const legend = makeLegend([...new Set(this.labels)].sort(), (chosen) => { this.chosen = chosen; this.draw(); });
     this.root = make("div", { class: "part" }, make("slot", { name: "train" }),
-      make("div", { class: "row" }, this.go, this.one, this.anew, make("label", { class: "seed" }, "seed", this.seed),
+      make("div", { class: "row bar-of-acts" }, this.go, this.one, this.anew,
+        make("label", { class: "seed" }, "seed", this.seed),
         make("label", { class: "along" }, "your β", this.slider, this.shown)),
       this.said, make("div", { class: "studies" }, ...this.planes.map((plane) => plane.root)),
       make("div", { class: "row" }, legend), this.charts.root, this.live,
@@ -21,14 +22,9 @@ class Study {
   }
 
   controls() {
-    const button = (text, act) => {
-      const node = make("button", { type: "button", class: "walk" }, text);
-      node.addEventListener("click", act);
-      return node;
-    };
-    this.go = button("▶\ufe0e start", () => this.send({ act: this.running ? "pause" : "go" }));
-    this.one = button("one batch", () => this.send({ act: "step" }));
-    this.anew = button("restart", () => this.restart());
+    this.go = makeButton("▶\ufe0e start", () => this.send({ act: this.running ? "pause" : "go" }));
+    this.one = makeButton("one batch", () => this.send({ act: "step" }));
+    this.anew = makeButton("restart", () => this.restart());
     this.seed = make("input", { type: "number", min: 0, max: 9999, step: 1, value: 0 });
     this.seed.addEventListener("change", () => this.restart());
     this.slider = make("input", { type: "range", ...BETAS, "aria-label": "your β, the weight of the KL term" });
@@ -38,45 +34,29 @@ class Study {
     this.live = make("div", { class: "live", role: "status", "aria-live": "polite" });
   }
 
-  begin() { // a worker; where the page may not have one, the same in this thread
-    const hear = (report) => this.hear(report), inside = () => {
-      this.session = new Session((report) => setTimeout(() => hear(report), 0), this.images());
-      this.port = (message) => this.session.receive(message);
-    };
-    try {
-      const worker = new Worker(URL.createObjectURL(new Blob([this.data.worker], { type: "text/javascript" })));
-      worker.onmessage = ({ data }) => hear(data);
-      worker.onerror = (event) => { event.preventDefault(); if (!this.report) { inside(); this.restart(); } };
-      worker.postMessage(this.images());
-      this.port = (message) => worker.postMessage(message);
-    } catch (error) {
-      inside();
-    }
+  begin() {
+    const given = { pixels: this.pixels, images: this.labels.length };
+    this.port = new Port(this.data.worker, given, (report) => this.hear(report), () => this.restart());
     this.restart();
   }
 
-  images() {
-    return { pixels: this.pixels, images: this.labels.length };
-  }
-
   send(message) {
-    if (message.act === "go" || message.act === "pause") this.name(message.act === "go");
-    this.port({ ...message, asked: ++this.asked });
+    if (/go|pause/.test(message.act)) this.name(message.act === "go");
+    if (/pause|step|restart/.test(message.act)) this.rested = false;
+    this.port.send({ ...message, asked: ++this.asked });
   }
 
   weigh() {
     const beta = Number(this.slider.value);
     this.shown.textContent = decimal(beta, 2);
     this.slider.setAttribute("aria-valuetext", decimal(beta, 2));
-    this.send({ beta, act: this.running ? "more" : "" });
-    this.trail = this.trail.slice(-400);
-    this.drawCharts();
+    this.settled = false;
+    this.send({ beta, act: this.running ? "more" : this.rested ? "go" : "" }); // one that rested goes on
   }
 
   restart() {
     const seed = clamp(Math.round(Number(this.seed.value)) || 0, 0, 9999);
-    this.seed.value = seed; this.history = []; this.trail = []; this.run++;
-    this.planes.forEach((plane) => { plane.reach = 0; });
+    this.seed.value = seed; this.run++;
     this.name(false);
     this.send({ act: "restart", seed, run: this.run, beta: Number(this.slider.value) });
     this.weigh();
@@ -84,18 +64,25 @@ class Study {
 
   name(running) {
     this.running = running;
-    this.go.textContent = running ? "⏸\ufe0e pause" : this.history.length > 1 ? "▶\ufe0e go on" : "▶\ufe0e start";
+    this.go.textContent = running ? "pause" : this.history.length > 1 ? "▶\ufe0e go on" : "▶\ufe0e start";
   }
 
   hear(report) {
     if (report.run !== this.run) return; // of an earlier start
+    if (!this.report || this.report.run !== report.run) {
+      this.history = []; this.trail = []; this.planes.forEach((plane) => { plane.reach = 0; });
+    }
     this.report = report;
     const [without, own] = report.models;
     this.history.push([report.epoch, without.recon, own.recon, without.kl, own.kl]);
-    if (report.epoch > 0) this.trail.push([report.beta, own.kl]);
-    if (report.asked === this.asked) this.name(report.running); // not where a later wish is on its way
-    const few = this.still.matches && report.running && Math.round(report.epoch) % 10; // fewer pictures, if asked for
-    if (!few) requestAnimationFrame(() => this.draw());
+    if (this.settled && report.epoch % 1 === 0) this.trail = [...this.trail.slice(-400), [report.beta, own.kl]];
+    this.settled = true; // a whole epoch with one β
+    if (report.asked === this.asked) { // no later wish is on its way
+      this.rested = this.running && !report.running;
+      this.name(report.running);
+    }
+    const skip = this.still.matches && report.running && Math.round(report.epoch) % 10; // fewer pictures, if asked for
+    if (!skip && !this.soon) this.soon = requestAnimationFrame(() => { this.soon = 0; this.draw(); });
     if (!report.running || Math.round(report.epoch) % 10 === 0) this.live.textContent = this.tell();
   }
 
@@ -104,7 +91,8 @@ class Study {
     if (!epoch) return "Not trained yet: both models are the same, and every image gets nearly the same code.";
     const terms = ({ recon, kl }) => `recon ${decimal(recon, 2)} and KL ${decimal(kl, 2)} nats`;
     return `After ${passes} ${epoch === 1 ? "epoch" : "epochs"}: without the KL term ${terms(without)}; `
-      + `with β = ${decimal(beta, 2)} ${terms(own)}.`;
+      + `with β = ${decimal(beta, 2)} ${terms(own)}.`
+      + (this.rested ? ` Training rests after ${ROUNDS} epochs: press “go on”, or move β.` : "");
   }
 
   draw() {
@@ -115,10 +103,8 @@ class Study {
   }
 
   drawCharts() {
-    const { report, history, trail, colors } = this, beta = Number(this.slider.value);
-    if (!report || !colors) return;
-    const now = [beta, report.models[1].kl];
-    this.charts.draw({ history, trail: [...trail, now], beta, said: this.tell() }, colors);
+    const { report: { models, beta }, history, trail, colors } = this;
+    this.charts.draw({ history, trail, now: [beta, models[1].kl], said: this.tell() }, colors);
   }
 
   layout(colors) {

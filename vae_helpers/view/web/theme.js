@@ -16,6 +16,8 @@ function readTheme(probe, box) {
 function watchTheme(probe, box, changed) { // tells when the colours, or the width since they were read, have changed
   ["transitionend", "transitioncancel"].forEach((name) => // JupyterLab hides us for a moment, which cancels
     probe.addEventListener(name, () => requestAnimationFrame(changed)));
+  const density = matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`); // another screen, or a zoom
+  density.addEventListener("change", changed);
   new ResizeObserver(() => {
     if (box.clientWidth !== box.drawnWidth) changed();
   }).observe(box);
