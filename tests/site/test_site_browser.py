@@ -69,7 +69,9 @@ def test_a_page_is_for_everybody(visit, file, width, theme):
     flat = "all => all.filter((one) => one.checkVisibility() && !one.getBoundingClientRect().width).length"
     assert page.locator("math").evaluate_all(flat) == 0
     axe = pytest.importorskip("axe_core_python.sync_playwright")
-    found = [rule for rule in axe.Axe().run(page)["violations"] if rule["impact"] in ("serious", "critical")]
+    only = {"resultTypes": ["violations"]}  # a third of the time, as what is right is not listed
+    found = axe.Axe().run(page, options=only)["violations"]
+    found = [rule for rule in found if rule["impact"] in ("serious", "critical")]
     assert [(rule["id"], rule["nodes"][0]["html"][:120]) for rule in found] == []
 
 
