@@ -28,23 +28,14 @@ from vae_helpers.view.style import COLORS
 from vae_helpers.weights import shipped_classifier, shipped_pair
 
 WORKER = ("numbers.js", "network.js", "losses.js", "random.js", "training.js", "session.js")
-SCRIPTS = (*WORKER, "parts.js", "theme.js", "draw.js", "marks.js", "map.js", "legend.js", "strokes.js", "pad.js")
-SCRIPTS += (
-    "answer.js",
-    "drawing.js",
-    "steps.js",
-    "arrows.js",
-    "graph.js",
-    "charts.js",
-    "study_plane.js",
-    "study_charts.js",
-    "port.js",
-)
-SCRIPTS += ("study.js", "playground.js")
+DRAWN = ("parts.js", "theme.js", "draw.js", "marks.js", "map.js", "legend.js", "charts.js")
+PARTS = ("strokes.js", "pad.js", "answer.js", "drawing.js", "steps.js", "arrows.js", "graph.js")
+STUDY = ("port.js", "study_plane.js", "study_charts.js", "study.js")
+SCRIPTS = (*WORKER, *DRAWN, *PARTS, *STUDY, "playground.js")
 STYLES = ("base.css", "playground.css")
 TITLES = {"without KL": "without the KL term", "with KL": "with the KL term"}
 SOURCES = {"mnist": "of the test set of MNIST", "digits": "of scikit-learn's digits, enlarged"}
-FIRST = 3  # the digit that the page opens with
+FIRST = 3  # the digit of the still and of the table
 BETA = 0.1  # of the reader's model, when the page opens
 EACH = 3  # test images of each class
 
