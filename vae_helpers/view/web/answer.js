@@ -30,7 +30,7 @@ class Answer {
       ({ name, bar: make("div", { class: `bar ${name}` }), text: make("span", {}) }));
     this.root = make("div", { class: "answer", role: "group", "aria-label": title },
       make("div", { class: "title" }, title), this.map, this.numbers,
-      row("from μ", [this.middle]), row("draws from q(z|x)", this.drawn),
+      row("from μ", [this.middle]), row("from draws", this.drawn),
       row("on the walk", [this.walked]), row("samples of the prior", this.fallen, "many"),
       make("div", { class: "bars" }, ...this.bars.flatMap(({ name, bar, text }) =>
         [make("span", {}, name === "kl" ? "KL" : "recon at μ"), make("div", { class: "track" }, bar), text])));
