@@ -90,7 +90,7 @@ def test_the_prediction_is_twice_the_largest_variances(html):
     from sklearn.decomposition import PCA
 
     variances = PCA(2).fit(load_small_digits().x.double().numpy()).explained_variance_ * 1796 / 1797
-    assert module.thresholds() == pytest.approx(2 * variances, rel=1e-6)
+    assert module.collapse_lines() == pytest.approx(2 * variances, rel=1e-6)
     assert html.count(f"{2 * variances[0]:.2f}") >= 2 and f"λ₁ = {variances[0]:.2f} and λ₂ = {variances[1]:.2f}" in html
 
 

@@ -297,7 +297,7 @@ def test_training_reaches_what_torch_reaches(lab):
 
 def test_collapse_is_on_the_predicted_side(lab):
     variances = np.linalg.svd(load_small_digits().x.numpy() - load_small_digits().x.numpy().mean(axis=0))[1] ** 2 / 1797
-    line = module.thresholds()
+    line = module.collapse_lines()
     assert line == pytest.approx(2 * variances[:2], rel=1e-4)
     for seed in range(2):
         (above_recon, above), (_, below) = trained(lab, seed, [1.2 * line[0], 0.75 * line[1]], 20)
@@ -804,10 +804,10 @@ def test_the_predicted_line_is_there_before_anything_is_trained(visit):
         return [at, w]; }"""
     columns, width = chart.evaluate(dark)
     found = {round((x - 44) / (width - 56) * 2, 1) for x in columns}
-    assert found == {round(line, 1) for line in module.thresholds()}
-    assert f"β = {module.thresholds()[0]:.2f}" in chart.get_attribute("aria-label")
+    assert found == {round(line, 1) for line in module.collapse_lines()}
+    assert f"β = {module.collapse_lines()[0]:.2f}" in chart.get_attribute("aria-label")
     beta, kl = np.array(inside(page, "page => page.study.charts.line")).T
-    wanted = sum(0.5 * np.log(np.maximum(line / beta, 1)) for line in module.thresholds())  # each axis on its own
+    wanted = sum(0.5 * np.log(np.maximum(line / beta, 1)) for line in module.collapse_lines())  # each axis on its own
     assert np.allclose(kl, wanted, atol=1e-3) and beta.max() == pytest.approx(2) and kl[-1] == 0 < kl[0]
 
 
@@ -900,7 +900,7 @@ def test_a_screen_reader_is_told_what_happens(visit):
     wait_until(page, "page.graph.status.node.textContent.startsWith('KL = ')")
     assert page.locator(f"{HOST} [role=status]").count() == 3
     page.get_by_role("button", name="one batch").click()
-    wait_until(page, "page.study.live.textContent.startsWith('After 0.02')")
+    wait_until(page, "page.study.status.node.textContent.startsWith('After 0.02')")
     labels = page.locator(f"{HOST} canvas").evaluate_all("all => all.map((c) => c.getAttribute('aria-label'))")
     assert all(label and len(label) > 8 for label in labels)
     assert "σ = (" in page.locator(f"{HOST} .answer .map").first.get_attribute("aria-label")

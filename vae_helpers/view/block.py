@@ -7,6 +7,7 @@ the still remains; where they run, the block takes its place.
 import hashlib
 import html
 import json
+from base64 import b64encode
 from importlib import resources
 
 WEB = resources.files("vae_helpers").joinpath("view", "web")
@@ -24,6 +25,15 @@ def block(kind, scripts, data, *, styles, inside=""):
         f'<div data-vae-{html.escape(kind)}="{name}">{inside}</div>\n'
         f'<script>(function () {{\n"use strict";\n{script}\nbegin("[data-vae-{kind}=\\"{name}\\"]", {payload});\n}})();'
         "</script>"
+    )
+
+
+def figure(png, alt):
+    """A picture with its description beneath, as HTML."""
+    data, text = b64encode(png).decode(), html.escape(alt)
+    return (
+        f'<figure style="margin: 0"><img src="data:image/png;base64,{data}" alt="{text}" style="max-width: 100%">'
+        f"<figcaption>{text}</figcaption></figure>"
     )
 
 

@@ -4,14 +4,13 @@
 files in web/, which share one scope when they are joined; packing.py makes the data that it is started with.
 """
 
-import html
 from base64 import b64encode
 
 import torch
 from IPython.display import display
 from matplotlib import style
 
-from vae_helpers.view.block import block
+from vae_helpers.view.block import block, figure
 from vae_helpers.view.packing import pack
 from vae_helpers.view.plots import show_cursors
 
@@ -35,11 +34,7 @@ class View:
 
     @property
     def html(self):
-        text, still = html.escape(self.alt), b64encode(self.png).decode()
-        return self.page(
-            f'<figure style="margin: 0"><img src="data:image/png;base64,{still}" alt="{text}" style="max-width: 100%">'
-            f"<figcaption>{text}</figcaption></figure>"
-        )
+        return self.page(figure(self.png, self.alt))
 
     def page(self, inside=""):
         """The block, with `inside` until its script has run."""

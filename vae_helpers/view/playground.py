@@ -4,9 +4,7 @@
 no script runs; the script, in small files of web/, puts the text into its own frame and replaces the stills.
 """
 
-import html
 import os
-from base64 import b64encode
 from functools import cached_property
 from string import Template
 
@@ -20,7 +18,7 @@ from vae_helpers.data import load_digit_images, load_small_digits
 from vae_helpers.losses import kl_to_standard_normal, squared_error
 from vae_helpers.models import SIDE, VAE, mlp, reparameterize, seeded, start_at
 from vae_helpers.training import fit
-from vae_helpers.view.block import block, read
+from vae_helpers.view.block import block, figure, read
 from vae_helpers.view.packing import pack, pack_encoder, to_base64
 from vae_helpers.view.picture import picture
 from vae_helpers.view.plots import draw_codes, draw_grey, show_codes
@@ -51,9 +49,11 @@ class Playground:
 
     @property
     def html(self):
-        parts = {"draw": _figure(self.still), "graph": self._table(), "train": _figure(_trained())}
-        line = f"{thresholds()[0]:.2f}"
-        inside = Template(read("playground.html")).substitute(parts, prediction=_line(), line=line)
+        stills = {
+            name: figure(each.png(colors=128), each.alt) for name, each in (("draw", self.still), ("train", _trained()))
+        }
+        said = {"graph": self._table(), "prediction": _line(), "line": f"{collapse_lines()[0]:.2f}"}
+        inside = Template(read("playground.html")).substitute(stills | said)
         return block("playground", SCRIPTS, self.data, styles=STYLES, inside=inside)
 
     @cached_property
@@ -91,9 +91,8 @@ class Playground:
         return f"<table>{body}</table>"
 
     def _ipython_display_(self):
-        still = {"image/png": b64encode(self.still.png(colors=128)).decode(), "text/plain": self.still.alt}
         if os.environ.get("VAE_FRAMES"):
-            display(still, metadata={"image/png": {"alt": self.still.alt}}, raw=True)
+            self.still._ipython_display_()
         else:
             display({"text/html": self.html, "text/plain": self.still.alt}, raw=True)
 
@@ -105,20 +104,14 @@ def playground():
     Raises FileNotFoundError or ValueError that names the file when a stored model is missing or damaged.
     """
     pair, small = shipped_pair(), load_small_digits()
-    models = [
-        pack(TITLES[name], panel) | {"encoder": pack_encoder(TITLES[name], panel.model)} for name, panel in pair.items()
-    ]
     x, y, source = examples(pair)
     data = {
         "worker": "\n".join(read(name) for name in (*WORKER, "worker.js")),
-        "models": models,
-        "images": {
-            "pixels": to_base64((255 * x).round().to(torch.uint8)),
-            "labels": to_base64(y.to(torch.uint8)),
-            "source": source,
-        },
-        "small": {"pixels": to_base64((16 * small.x).to(torch.uint8)), "labels": to_base64(small.y.to(torch.uint8))},
-        "thresholds": [round(value, 4) for value in thresholds()],
+        "models": [_model(TITLES[name], panel) for name, panel in pair.items()],
+        "images": _images(x, 255, y) | {"source": source},
+        "small": _images(small.x, 16, small.y),
+        "beta": BETA,
+        "thresholds": [round(value, 4) for value in collapse_lines()],
     }
     return Playground(data, pair, x[FIRST * EACH])
 
@@ -145,10 +138,15 @@ def centred(x):
     return torch.stack([image.roll(move, (0, 1)) for image, *move in zip(images, *moves, strict=True)]).flatten(1)
 
 
-def thresholds():
+def collapse_lines():
     """The two largest β below which an axis of a linear VAE on the small digits is used: twice their variances."""
     x = load_small_digits().x.double()
     return (2 * torch.linalg.eigvalsh(torch.cov(x.T, correction=0)).flip(0)[:2]).tolist()
+
+
+def _model(title, panel):
+    """A panel with its encoder."""
+    return pack(title, panel) | {"encoder": pack_encoder(title, panel.model)}
 
 
 def _images(x, levels, y):
@@ -158,7 +156,7 @@ def _images(x, levels, y):
 
 def _line():
     """A sentence on the curve of the third chart."""
-    first, second = thresholds()
+    first, second = collapse_lines()
     return (
         "The curve is ½ Σ log(2λ<sub>j</sub> / β) over the axes with 2λ<sub>j</sub> above β, where "
         f"λ₁ = {first / 2:.2f} and λ₂ = {second / 2:.2f} are the largest variances of the images along any direction: "
@@ -198,12 +196,3 @@ def _place(mu, logvar):
         return ", ".join(text.replace("-", "−") for text in texts)
 
     return f"μ = ({pair(mu)}), σ = ({pair((logvar / 2).exp())})"
-
-
-def _figure(picture):
-    """A still with its description beneath."""
-    data, text = b64encode(picture.png(colors=128)).decode(), html.escape(picture.alt)
-    return (
-        f'<figure style="margin: 0"><img src="data:image/png;base64,{data}" alt="{text}" style="max-width: 100%">'
-        f"<figcaption>{text}</figcaption></figure>"
-    )

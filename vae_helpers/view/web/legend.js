@@ -42,8 +42,7 @@ class Walk {
     Object.assign(this, { path, move, lengths, gone: 0, next: 0, running: false });
     this.total = lengths.reduce((sum, length) => sum + length);
     this.still = window.matchMedia("(prefers-reduced-motion: reduce)");
-    this.button = make("button", { type: "button", class: "walk" });
-    this.button.addEventListener("click", () => {
+    this.button = makeButton("", () => {
       if (this.running) this.halt(); else if (this.still.matches) this.step(); else this.start();
     });
     this.halt();

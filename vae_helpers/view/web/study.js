@@ -1,6 +1,6 @@
 // The third part of the playground: two small VAEs that train in the page, without the KL term and with the reader's β.
 
-const BETAS = { min: 0, max: 2, step: 0.05, value: 0.1 };
+const BETAS = { min: 0, max: 2, step: 0.05 };
 
 class Study {
   constructor(data) {
@@ -17,7 +17,7 @@ class Study {
         make("label", { class: "seed" }, "seed", this.seed),
         make("label", { class: "along" }, "your β", this.slider, this.shown)),
       this.said, make("div", { class: "studies" }, ...this.planes.map((plane) => plane.root)),
-      make("div", { class: "row" }, legend), this.charts.root, this.live,
+      make("div", { class: "row" }, legend), this.charts.root, this.status.node,
       make("slot", { name: "train-answer" }));
   }
 
@@ -27,11 +27,12 @@ class Study {
     this.anew = makeButton("restart", () => this.restart());
     this.seed = make("input", { type: "number", min: 0, max: 9999, step: 1, value: 0 });
     this.seed.addEventListener("change", () => this.restart());
-    this.slider = make("input", { type: "range", ...BETAS, "aria-label": "your β, the weight of the KL term" });
+    this.slider = make("input",
+      { type: "range", ...BETAS, value: this.data.beta, "aria-label": "your β, the weight of the KL term" });
     this.slider.addEventListener("input", () => this.weigh());
     this.shown = make("span", { class: "percent" });
     this.said = make("p", { class: "said" });
-    this.live = make("div", { class: "live", role: "status", "aria-live": "polite" });
+    this.status = makeStatus();
   }
 
   begin() {
@@ -83,7 +84,7 @@ class Study {
     }
     const skip = this.still.matches && report.running && Math.round(report.epoch) % 10; // fewer pictures, if asked for
     if (!skip && !this.soon) this.soon = requestAnimationFrame(() => { this.soon = 0; this.draw(); });
-    if (!report.running || Math.round(report.epoch) % 10 === 0) this.live.textContent = this.tell();
+    if (!report.running || Math.round(report.epoch) % 10 === 0) this.status.say(this.tell());
   }
 
   tell() {

@@ -10,7 +10,6 @@ class SmallVAE {
     const layers = (all) => [...layersOf(sizes[0], all), ...layersOf(sizes[1], all.subarray(count(sizes[0])))];
     this.numbers = numbers || many(total); this.slopes = many(total); // of the loss along each number
     this.layers = layers(this.numbers); this.gradients = layers(this.slopes);
-    this.sizes = { pixels, hidden, latents };
     const z = many(latents), code = many(2 * latents), image = many(pixels);
     Object.assign(this, { z, code, image, mu: code.subarray(0, latents), logvar: code.subarray(latents) });
     this.sums = [many(hidden), many(hidden)]; this.outs = [many(hidden), many(hidden)]; // before and after SiLU
