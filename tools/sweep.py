@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import csv
 import io
+import itertools
 import json
 import random
 import sys
@@ -41,6 +42,10 @@ DIVERGES = {  # nothing holds the σ² of some image in epoch 11 and 10
 }
 WIDTHS = 2, 4, 8, 16, 32, 64
 TRIES = 3
+PATIENCE = 30  # seconds for a Dask scheduler to answer, and for its first worker to come
+LOST = (
+    "No Dask scheduler with a worker answers at {}; finished runs are kept: run the same command again when it is back."
+)
 
 
 def planned():
@@ -120,14 +125,13 @@ def sweep(runs, folder, classifiers, *, jobs=2, scheduler=None, work=work):
         random.shuffle(missing)
         if not missing:
             break
-        calls = (delayed(guarded)(work, run, classifiers) for run in missing if not done(run, folder))
-        with place(jobs, scheduler), contextlib.suppress(TerminatedWorkerError):
-            for run, result in Parallel(return_as="generator_unordered", pre_dispatch="n_jobs")(calls):
-                failed.pop(run, None)
-                if isinstance(result, str):
-                    failed[run] = result
-                else:
-                    store(run, result, folder)
+        calls = ((work, run, classifiers) for run in missing if not done(run, folder))
+        for run, result in on_cluster(calls, scheduler) if scheduler else in_processes(calls, jobs):
+            failed.pop(run, None)
+            if isinstance(result, str):
+                failed[run] = result
+            else:
+                store(run, result, folder)
     return failed | {run: "its worker died" for run in runs if run not in failed and not done(run, folder)}
 
 
@@ -139,17 +143,37 @@ def guarded(work, run, classifiers):
         return run, f"{type(error).__name__}: {error}"
 
 
-@contextlib.contextmanager
-def place(jobs, scheduler):
-    """Where joblib works: in processes of this machine, or on the Dask cluster at the address `scheduler`."""
-    if scheduler is None:
-        with parallel_config("loky", n_jobs=jobs):
-            yield
-        return
-    from distributed import Client
+def in_processes(calls, jobs):
+    """What `guarded` returns for each of these arguments, from processes of this machine, until one of them dies."""
+    with parallel_config("loky", n_jobs=jobs), contextlib.suppress(TerminatedWorkerError):
+        yield from Parallel(return_as="generator_unordered", pre_dispatch="n_jobs")(delayed(guarded)(*c) for c in calls)
 
-    with Client(scheduler) as client, parallel_config("dask", n_jobs=sum(client.ncores().values())):
-        yield
+
+def on_cluster(calls, address):
+    """The same from the workers of a Dask cluster; they may come and go. ConnectionError where nobody answers.
+
+    A run whose worker is lost is begun again by another, three times, and then left out.
+    """
+    from distributed import Client, TimeoutError as NoAnswer, wait
+
+    calls, running = iter(calls), set()
+    try:
+        with Client(address, timeout=PATIENCE) as client:
+            while True:
+                client.wait_for_workers(1, timeout=PATIENCE)
+                room = 2 * sum(client.ncores().values()) - len(running)  # for each core one at work and one waiting
+                running |= {client.submit(guarded, *call, pure=False) for call in itertools.islice(calls, max(room, 0))}
+                if not running:
+                    return
+                with contextlib.suppress(NoAnswer):
+                    for future in wait(running, timeout=PATIENCE, return_when="FIRST_COMPLETED").done:
+                        if future.cancelled():
+                            raise ConnectionError("the connection was lost")
+                        if future.status == "finished":
+                            yield future.result(timeout=PATIENCE)  # which a worker may have taken with it
+                        running.remove(future)
+    except (OSError, NoAnswer) as error:
+        raise ConnectionError(LOST.format(address)) from error
 
 
 def done(run, folder):
@@ -246,7 +270,10 @@ def main(argv=None):
     classifiers = {name: classifier_of(name, folder) for name in ("mnist", "digits")}
     for name in [args.table] if args.table else PLANS:
         runs = PLANS[name]()
-        failed |= sweep(runs, folder, classifiers, jobs=args.jobs, scheduler=args.scheduler)
+        try:
+            failed |= sweep(runs, folder, classifiers, jobs=args.jobs, scheduler=args.scheduler)
+        except ConnectionError as error:
+            sys.exit(str(error))
         n, minutes = collect(runs, folder), (time.perf_counter() - start) / 60
         print(f"{name}: {n} of {len(runs)} runs after {minutes:.0f} minutes")
     if failed:

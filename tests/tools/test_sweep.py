@@ -2,7 +2,9 @@ import csv
 import errno
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -146,15 +148,194 @@ def test_two_sweeps_at_once_leave_each_row_once(folder, tmp_path):
     check_complete(folder)
 
 
-def test_a_dask_cluster_that_loses_a_worker_ends_with_the_same_rows(folder, tmp_path):
-    distributed = pytest.importorskip("distributed")
-    settings = dict(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1")
-    with distributed.LocalCluster(**settings) as cluster:
-        log = tmp_path / "log"
-        work = worker(log, dies=RUNS[3])
-        assert sweep.sweep(RUNS, folder, NONE, scheduler=cluster.scheduler_address, work=work) == {}
+class Cluster:
+    """A Dask scheduler and its workers, each a process of its own, on loopback; a new scheduler keeps the address."""
+
+    def __init__(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.address, self.processes = f"tcp://127.0.0.1:{self.port}", []
+        self.scheduler = self.start("scheduler", "--port", str(self.port))
+
+    def start(self, kind, *options):
+        here = Path(__file__).parent
+        env = os.environ | {"PYTHONPATH": os.pathsep.join([str(here), str(here.parents[1] / "tools")])}
+        command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *options, "--host", "127.0.0.1"]
+        process = subprocess.Popen(
+            [*command, "--no-dashboard"], env=env, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        self.processes.append(process)
+        return process
+
+    def add_worker(self):
+        return self.start("worker", self.address, "--nthreads", "1")
+
+    def close(self):
+        for process in self.processes:
+            os.killpg(process.pid, signal.SIGKILL)
+        while self.processes:
+            self.processes.pop().wait(60)
+
+
+@pytest.fixture
+def cluster():
+    pytest.importorskip("distributed")
+    if os.name == "nt":
+        pytest.skip("no groups of processes")
+    cluster = Cluster()
+    yield cluster
+    cluster.close()
+
+
+def notes_its_process(log):
+    """A stand-in for a run that notes which process it is in."""
+
+    def work(run, classifier):
+        with open(log, "a") as file:
+            file.write(f"{os.getpid()}\n")
+        return result(run)
+
+    result = globals()["result"]
+    return work
+
+
+def test_a_cluster_of_one_does_the_work_and_not_this_process(cluster, folder, tmp_path):
+    cluster.add_worker()
+    log = tmp_path / "log"
+    assert sweep.sweep(RUNS, folder, NONE, scheduler=cluster.address, work=notes_its_process(log)) == {}
+    assert len(log.read_text().split()) == 6 and str(os.getpid()) not in log.read_text().split()
+    check_complete(folder)
+
+
+def test_a_cluster_without_a_worker_ends_in_one_sentence(cluster, folder, monkeypatch):
+    monkeypatch.setattr(sweep, "PATIENCE", 2)
+    with pytest.raises(ConnectionError, match=r"No Dask scheduler with a worker answers at tcp://127.* kept"):
+        sweep.sweep(RUNS, folder, NONE, scheduler=cluster.address, work=worker())
+
+
+def test_a_cluster_that_loses_a_worker_ends_with_the_same_rows(cluster, folder, tmp_path):
+    for _ in range(2):
+        cluster.add_worker()
+    log = tmp_path / "log"
+    work = worker(log, dies=RUNS[3])
+    assert sweep.sweep(RUNS, folder, NONE, scheduler=cluster.address, work=work) == {}
     assert os.path.exists(f"{log}.died")
     check_complete(folder)
+
+
+def test_a_cluster_whose_last_worker_leaves_ends_in_one_sentence(cluster, folder, monkeypatch):
+    def store(run, result, folder):
+        kept(run, result, folder)
+        os.killpg(only.pid, signal.SIGKILL)
+
+    kept, only = sweep.store, cluster.add_worker()
+    cluster.processes.remove(only)
+    monkeypatch.setattr(sweep, "PATIENCE", 5)
+    monkeypatch.setattr(sweep, "store", store)
+    with pytest.raises(ConnectionError, match="finished runs are kept"):
+        sweep.sweep(RUNS, folder, NONE, scheduler=cluster.address, work=worker())
+    only.wait(60)
+    assert 1 <= sum(sweep.done(run, folder) for run in RUNS) < 6
+
+
+def test_a_run_that_kills_every_worker_is_named_and_the_others_are_there(cluster, folder, monkeypatch):
+    def work(run, classifier):
+        if run.key == bad:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result(run)
+
+    bad, result = RUNS[1].key, globals()["result"]
+    monkeypatch.setattr(sweep, "TRIES", 1)
+    for _ in range(2):
+        cluster.add_worker()
+    assert sweep.sweep(RUNS, folder, NONE, scheduler=cluster.address, work=work) == {RUNS[1]: "its worker died"}
+    assert sweep.collect(RUNS, folder) == 5
+
+
+def test_a_scheduler_that_is_lost_costs_no_row_and_the_next_one_goes_on(cluster, folder, tmp_path, monkeypatch):
+    def store(run, result, folder):
+        kept(run, result, folder)
+        cluster.scheduler.kill()
+
+    kept, log = sweep.store, tmp_path / "log"
+    monkeypatch.setattr(sweep, "PATIENCE", 5)
+    monkeypatch.setattr(sweep, "store", store)
+    cluster.add_worker()
+    with pytest.raises(ConnectionError, match="finished runs are kept: run the same command again"):
+        sweep.sweep(RUNS, folder, NONE, scheduler=cluster.address, work=worker(log))
+    before = sum(sweep.done(run, folder) for run in RUNS)
+    assert 1 <= before < 6
+    monkeypatch.undo()
+    cluster.close()
+    cluster.scheduler = cluster.start("scheduler", "--port", str(cluster.port))
+    cluster.add_worker()
+    log.unlink()
+    assert sweep.sweep(RUNS, folder, NONE, scheduler=cluster.address, work=worker(log)) == {}
+    assert len(log.read_text().split()) == 6 - before
+    check_complete(folder)
+
+
+NETWORK = """
+set -e
+ip link set lo up
+unshare --net sleep 600 & there=$!
+until [ "$(readlink /proc/$there/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do :; done
+ip link add here type veth peer name far netns $there
+ip address add 10.9.0.1/24 dev here
+ip link set here up
+over="nsenter --target $there --net"
+$over ip link set lo up
+$over ip address add 10.9.0.2/24 dev far
+$over ip link set far up
+$over "$1" -m distributed.cli.dask_scheduler --host 10.9.0.2 --port 8786 --no-dashboard & scheduler=$!
+$over "$1" -m distributed.cli.dask_worker tcp://10.9.0.2:8786 --host 10.9.0.2 --nthreads 1 --no-dashboard & worker=$!
+"$1" -c "$2" "$3" || result=$?
+kill $worker $scheduler $there
+wait $worker || true
+exit ${result:-0}
+"""
+CUT = """
+import pathlib, subprocess, sys
+import sweep, test_sweep as t
+folder, kept = pathlib.Path(sys.argv[1]), sweep.store
+
+def store(run, result, folder):
+    kept(run, result, folder)
+    subprocess.run(["ip", "link", "set", "here", "down"], check=True)
+
+def again():
+    return sweep.sweep(t.RUNS, folder, t.NONE, scheduler="tcp://10.9.0.2:8786", work=t.worker())
+
+sweep.store = store
+try:
+    again()
+    sys.exit("the cut was not noticed")
+except ConnectionError as error:
+    print(error)
+sweep.store = kept
+assert sum(sweep.done(run, folder) for run in t.RUNS) < 6
+subprocess.run(["ip", "link", "set", "here", "up"], check=True)
+assert again() == {}
+t.check_complete(folder)
+"""
+
+
+@pytest.mark.skipif(
+    os.name == "nt" or not shutil.which("ip") or subprocess.call(["unshare", "-rn", "true"], stderr=subprocess.DEVNULL),
+    reason="a network that can be cut needs Linux, iproute2 and user namespaces",
+)
+def test_a_network_that_is_cut_costs_no_row_and_the_sweep_goes_on_when_it_is_back(folder):
+    pytest.importorskip("distributed")
+    here = Path(__file__).parent
+    env = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(here), str(here.parents[1] / "tools"), str(here.parent)]),
+        "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "12s",
+    }
+    command = ["unshare", "-rn", "sh", "-c", NETWORK, "sh", sys.executable, CUT, str(folder)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "No Dask scheduler with a worker answers at tcp://10.9.0.2:8786" in done.stdout
 
 
 def test_the_plan_holds_each_run_once_and_pairs_the_arms_by_seed():
