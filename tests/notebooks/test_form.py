@@ -323,6 +323,9 @@ FAULTS = {
     "module from elsewhere": (output(shown(text__html='<script>import("https://x.org/a.js")</script>')), "elsewhere"),
     "picture from elsewhere": (output(shown(text__html="<img alt='x' src=http://x.org/a.png>")), "elsewhere"),
     "iframe": (output(shown(text__html="<iframe srcdoc='x'></iframe>")), "elsewhere"),
+    "path behind a colour": (output(stream("\x1b[1;34m/home/ada\x1b[0m")), "home path"),
+    "path on a host": (output(stream("ada@host:/home/ada")), "home path"),
+    "Windows path with slashes": (output(stream("C:/Users/Ada")), "home path"),
     "server token": (output(stream("see the page ?token=0123456789abcdef0123")), "a token"),
     "access token": (output(stream("ghp_" + 30 * "a")), "a token"),
     "package index": (output(stream("https://packages.example/simple")), "package index"),
@@ -367,6 +370,80 @@ FAULTS = {
     "no title": (source("Where would you sample?", cell=0), "title"),
     "no ending": (source("## The end\n" + 5 * PROSE, cell=6), "What we saw"),
 }
+LONG = 30 * "a"
+TOKENS = {
+    "password in JSON": '{"password": "correct-horse"}',
+    "password in JSON in JSON": json.dumps(json.dumps({"password": "correct-horse"})),
+    "password in escaped HTML": "&quot;password&quot;: &quot;correct-horse&quot;",
+    "AWS secret": f"aws_secret_access_key={LONG}",
+    "Kaggle key": json.dumps({"username": "ada", "key": 4 * "01234abc"}),
+    "bearer": f"Authorization: Bearer {LONG}",
+    "bearer in a dict": str({"Authorization": f"Bearer {LONG}"}),
+    "private key": "-----BEGIN {}PRIVATE KEY-----".format("OPENSSH "),
+    "private key of no kind": "-----BEGIN {}PRIVATE KEY-----".format(""),
+    "JSON web token": f"eyJ{LONG}.{LONG}",
+}
+PREFIXES = ["github_pat_", "hf_", "npm_", "glpat-", "pypi-", "sk-", "sk-proj-", "sk-ant-", "xoxb-", "xoxp-"]
+PREFIXES += ["AKIA", "ASIA", "AIza"]
+TOKENS |= {f"{prefix} token": prefix + LONG for prefix in PREFIXES}
+PAGES = {
+    "script by property": '<script>s.src = "https://x.org/a.js"</script>',
+    "style by property": "<script>s.href = 'https://x.org/a.css'</script>",
+    "script by setAttribute": '<script>s.setAttribute("src", "//x.org/a.js")</script>',
+    "worker": '<script>new Worker("https://x.org/a.js")</script>',
+    "fetch": "<script>fetch(`https://x.org/${name}`)</script>",
+    "static import": '<script type="module">import x from "https://x.org/a.js"</script>',
+    "request": '<script>x.open("GET", "https://x.org/a")</script>',
+    "socket": '<script>new WebSocket("wss://x.org/a")</script>',
+    "event source": '<script>new EventSource("https://x.org/a")</script>',
+    "beacon": '<script>navigator.sendBeacon("https://x.org/a", data)</script>',
+    "address in JSON": json.dumps({"page": "<img src='https://x.org/a.png'>"}),
+    "address with escaped slashes": r'<script>fetch("https:\/\/x.org")</script>',
+    "address in an escaped attribute": '<b onclick="fetch(&quot;https://x.org&quot;)">x</b>',
+    "image set in HTML": '<img alt="x" srcset="https://x.org/a.png 2x">',
+    "second image of a set": '<img alt="x" srcset="a.png 1x, https://x.org/a.png 2x">',
+    "second image by property": "<script>x.srcset = 'a.png 1x, //x.org/a.png 2x'</script>",
+    "poster": '<video poster="https://x.org/a.png"></video>',
+    "poster without quotes": "<video poster=//x.org/a.png></video>",
+    "host without a dot": '<img alt="x" src="//server/a.png">',
+    "reload": '<meta http-equiv="refresh" content="0; https://x.org">',
+    "form": '<form action="https://x.org"></form>',
+    "ping of a link": '<a ping="https://x.org/a" href="https://x.org">x</a>',
+    "style": "<style>b { background: url(https://x.org/a.png) }</style>",
+    "style with quotes": '<style>b { background: url( "//x.org/a.png" ) }</style>',
+    "image set in CSS": '<style>b { background: image-set("https://x.org/a.png" 1x) }</style>',
+    "use in SVG": '<svg><use xlink:href="https://x.org/a.svg#b"/></svg>',
+}
+FAULTS |= {name: (output(stream(text)), "a token") for name, text in TOKENS.items()}
+FAULTS |= {name: (output(shown(text__html=html)), "elsewhere") for name, html in PAGES.items()}
+FAULTS["picture in Markdown"] = (output(shown(text__markdown="![x](https://x.org/a.png)")), "elsewhere")
+FAULTS["picture in SVG"] = (output(shown(**{"image/svg+xml": PAGES["use in SVG"]})), "elsewhere")
+
+ALLOWED = {
+    "words": "A token, a secret and a password; the key: Bayes. The token is\nlong, Authorization is not.",
+    "names like tokens": "task-specific hf_hub_download sk-learn AKIA key=lambda pair: pair[1]",
+    "slashes": "a/b 1/tmp and/or sd/usr ./home ../work https://x.org/home http://localhost:8888/home {a: b}",
+    "an address in quotes": "'https://arxiv.org/abs/1312.6114'",
+    "colours": "\x1b[1;34mepoch\x1b[0m 1/tmp",
+}
+ALLOWED_PAGES = {
+    "a link": '<p>See <a class="x"\nhref="https://arxiv.org">https://arxiv.org</a>, (https://x.org) or https://x.org.</p>',
+    "a link without quotes": "<A HREF=//arxiv.org>arXiv</A>",
+    "a link in SVG": "<svg><a xlink:href='https://arxiv.org'>x</a></svg>",
+    "names of XML": '<svg xmlns="http://www.w3.org/2000/svg" xmlns:cc="http://creativecommons.org/ns#"></svg>',
+    "names in a figure": '<!DOCTYPE svg "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">'
+    '<dc:type rdf:resource="http://purl.org/dc/dcmitype/StillImage"/>',
+    "a node of SVG": '<script>document.createElementNS("http://www.w3.org/2000/svg", "g")</script>',
+    "a comment in a script": '<script>const a = "b"; // c.d\nf("//", "a//b", "x"); // "https" is the scheme</script>',
+    "base64 that begins with slashes": '<script>f({"shorts": "//8AAP//fw=="})</script>',
+    "a picture inside": '<img alt="x" src="data:image/png;base64,//8A" srcset="data:image/png;base64,//8A 2x, b 1x">',
+    "a place in the page": '<b style="fill: url(#a)">x</b><a href="#b">y</a><form action="/x"></form>',
+}
+INNOCENT = {name: output(stream(text)) for name, text in ALLOWED.items()}
+INNOCENT |= {name: output(shown(text__html=html)) for name, html in ALLOWED_PAGES.items()}
+INNOCENT["a link in Markdown"] = output(shown(text__markdown="[x](https://arxiv.org), <https://arxiv.org>"))
+REPEATED = ["<b src ", "<b ", "<b src=", "<a href ", "token", "token ", "secret_", "key=", "eyJ-", "xmlns:", "//a"]
+REPEATED += ["-----BEGIN A", "\x1b[0", "![", "url( ", 'srcset="', "srcset='a ", '" ', "= ", '"//a-', "&#0", " "]
 
 
 def test_a_good_notebook_has_no_problems():
@@ -379,6 +456,24 @@ def test_a_fault_is_reported(fault):
     nb = good()
     inject(nb)
     assert [problem for problem in problems(nb) if word in problem], problems(nb)
+
+
+@pytest.mark.parametrize("innocent", INNOCENT)
+def test_an_output_that_looks_like_a_fault_is_no_problem(innocent):
+    nb = good()
+    INNOCENT[innocent](nb)
+    assert problems(nb) == []
+
+
+def test_a_problem_is_searched_for_in_linear_time():
+    """A quadratic search in 200 kB takes minutes: it is stopped."""
+    search = (
+        "import sys; from execute_notebooks import output_problems\n"
+        "for piece in sys.argv[1:]:\n"
+        "    data = {'text/html': piece * (200_000 // len(piece))}\n"
+        "    output_problems({'outputs': [{'output_type': 'display_data', 'data': data}]})"
+    )
+    subprocess.run([sys.executable, "-c", search, *REPEATED], cwd=ROOT / "tools", check=True, timeout=60)
 
 
 def write_notebook(folder, name, *sources):
@@ -432,6 +527,19 @@ class TestExecute:
             not written and "01_x.ipynb was not stored" in found[0] and word in "".join(found).replace("Died", "died")
         )
         assert not list(tmp_path.glob(".*.partial"))
+
+    def test_a_fault_in_a_file_is_reported_and_the_other_chapters_are_executed(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(execute, "HERE", tmp_path)
+        whole = write_notebook(tmp_path, "05_whole.ipynb", "assert 1").read_bytes()
+        damaged = {"01_empty": b"", "02_cut": whole[:99], "03_mark": b"\xef\xbb\xbf" + whole, "04_list": b"[]"}
+        damaged["04_object"] = b"{}"
+        for name, content in damaged.items():
+            (tmp_path / f"{name}.ipynb").write_bytes(content)
+        with pytest.raises(SystemExit) as stopped:
+            execute.main(["--digits", "--to", str(tmp_path / "trial")])
+        said = str(stopped.value).splitlines()
+        assert [line.split(" was not executed: ")[0] for line in said] == [f"{name}.ipynb" for name in damaged]
+        assert [path.name for path in (tmp_path / "trial").iterdir()] == ["05_whole.ipynb"]
 
     def test_digits_never_replace_the_committed_outputs(self, capsys):
         with pytest.raises(SystemExit):
