@@ -10,6 +10,7 @@ import tempfile
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 from small_mnist import (
     HTML,
@@ -62,6 +63,66 @@ def test_a_mount_with_both_spellings_and_folders_named_like_files(files, tmp_pat
     assert_is_the_small_mnist(loaded, files)
     assert loaded.note.endswith("from an attached data set.")
     assert REAL_MOUNT == "/kaggle/input"
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_keras_file_on_a_mount(files, tmp_path, monkeypatch, save):
+    put(tmp_path / "input" / "mnist-npz", {"train.csv": b"label,pixel0\n1,0\n"})
+    arrays = {name: np.frombuffer(files[file], np.uint8, offset=16 if name[0] == "x" else 8)
+              for file, name in mnist.ARRAYS.items()}  # fmt: skip
+    arrays = {name: array.reshape(-1, 28, 28) if name[0] == "x" else array for name, array in arrays.items()}
+    save(tmp_path / "input" / "mnist-npz" / "mnist.npz", **arrays)
+    monkeypatch.setattr(mnist, "MOUNT", str(tmp_path / "input"))
+    loaded = load_digit_images("mnist")
+    assert_is_the_small_mnist(loaded, files)
+    assert loaded.note.endswith("from an attached data set.")
+    arrays["x_train"] = arrays["x_train"] ^ (np.arange(600)[:, None, None] == 599)  # one bit in each last pixel
+    save(tmp_path / "input" / "mnist-npz" / "mnist.npz", **arrays)
+    assert_is_digits(load_digit_images(), "mnist.npz in an attached data set has the wrong content")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"PK\x03\x04 cut", "holds no x_train that can be read"),
+        (HTML, "holds no x_train that can be read"),
+        (b"", "holds no x_train that can be read"),
+    ],
+)
+def test_a_keras_file_that_is_none(tmp_path, monkeypatch, content, problem):
+    put(tmp_path / "input", {"mnist.npz": content})
+    monkeypatch.setattr(mnist, "MOUNT", str(tmp_path / "input"))
+    assert_is_digits(load_digit_images(), f"mnist.npz in an attached data set {problem}")
+
+
+@pytest.mark.parametrize("kind", ["pickled", "bomb", "other names"])
+def test_a_keras_file_of_somebody_with_bad_intent(tmp_path, monkeypatch, kind):
+    class Pwned:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    arrays = {
+        "pickled": {"x_train": np.array([Pwned()], dtype=object)},
+        "bomb": {"x_train": np.zeros(300_000_000, np.uint8)},
+        "other names": {"images": np.zeros(3, np.uint8)},
+    }
+    (tmp_path / "input").mkdir()
+    np.savez_compressed(tmp_path / "input" / "mnist.npz", **arrays[kind])
+    monkeypatch.setattr(mnist, "MOUNT", str(tmp_path / "input"))
+    tracemalloc.start()
+    try:
+        assert_is_digits(load_digit_images(), "mnist.npz in an attached data set")
+        assert tracemalloc.get_traced_memory()[1] < 40e6
+    finally:
+        tracemalloc.stop()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_table_on_a_mount_is_no_mnist_and_the_digits_come_with_advice(tmp_path, monkeypatch):
+    """Kaggle's train.csv holds 42,000 of the images in an order of its own: nothing proves them, so they are left."""
+    put(tmp_path / "input" / "digit-recognizer", {"train.csv": b"label,pixel0\n1,0\n", "test.csv": b"pixel0\n0\n"})
+    monkeypatch.setattr(mnist, "MOUNT", str(tmp_path / "input"))
+    assert_is_digits(load_digit_images(), "no MNIST was found", "set VAE_DATA to a folder")
 
 
 def test_row_17_any_path_and_any_working_folder(files, tmp_path, monkeypatch):

@@ -4,6 +4,8 @@ import contextlib
 import hashlib
 import itertools
 import os
+import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -13,6 +15,8 @@ FILES = {  # name: (bytes, SHA-256) of the unpacked file; LeCun, Cortes, Burges,
     "t10k-images-idx3-ubyte": (7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
     "t10k-labels-idx1-ubyte": (10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
 }
+ARCHIVE = "mnist.npz"  # Keras keeps the same numbers in it
+ARRAYS = dict(zip(FILES, ("x_train", "y_train", "x_test", "y_test"), strict=True))
 ROOT, VARIABLE, MOUNTED, CACHE = "the folder given as root", "VAE_DATA", "an attached data set", "the cache"
 MOUNT = "/kaggle/input"
 DEPTH = 6  # /kaggle/input/datasets/<owner>/<slug>/MNIST/raw/<file> lies six folders down
@@ -39,8 +43,24 @@ def prove(raw, name, packed):
     raise BadFile(f"{problem} ({size} bytes{' unpacked' * packed}, expected {expected:,})")
 
 
+def read(path, name):
+    """The bytes of MNIST's `name` as they lie at `path`, no more than can be told from it; raises BadFile, OSError."""
+    limit = FILES[name][0] + 1  # enough to see that a file is too long
+    if not path.lower().endswith(".npz"):
+        with open(path, "rb") as file:
+            return file.read(limit)
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{ARRAYS[name]}.npy") as member:
+            raw = member.read(limit + 4096)  # the numbers come last, behind a header of NumPy's
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
+        raise BadFile(f"holds no {ARRAYS[name]} that can be read") from error
+    shape = ((limit - 17) // 784, 28, 28) if "images" in name else (limit - 9,)
+    header = struct.pack(f">{1 + len(shape)}I", 0x800 + len(shape), *shape)
+    return header + raw[len(header) + 1 - limit :]
+
+
 def candidates(folder, place, problems):
-    """Yields (name, path) for files spelled like MNIST's, nearest first; tells `problems` what was not looked at."""
+    """Yields (name, path) of files named like MNIST's or Keras's, nearest first, and adds to `problems`."""
     folders, left = [(folder, 0)], LIMIT
     for parent, depth in folders:  # grows on the way
         try:
@@ -57,6 +77,8 @@ def candidates(folder, place, problems):
                     folders += [(entry.path, depth + 1)] * (depth < DEPTH)
                 elif name in FILES and entry.is_file():
                     yield name, entry.path
+                elif name == ARCHIVE and entry.is_file():
+                    yield from ((each, entry.path) for each in FILES)
         left -= len(listing)
         if not left:
             problems.append(f"{place} holds too many files to look at all of them")
@@ -70,9 +92,7 @@ def gather(places):
         for name, path in candidates(folder, place, problems):
             try:
                 if name not in found:
-                    with open(path, "rb") as file:
-                        raw = file.read(FILES[name][0] + 1)  # enough to see that a file is too long
-                    found[name] = prove(raw, name, packed=path.lower().endswith(".gz")), place
+                    found[name] = prove(read(path, name), name, packed=path.lower().endswith(".gz")), place
             except (BadFile, OSError) as error:
                 clause = error if isinstance(error, BadFile) else f"cannot be read ({error.strerror})"
                 problems.append(f"{os.path.basename(path)} in {place} {clause}")
