@@ -1,14 +1,17 @@
 import errno
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import torch as safetensors_torch
 from torch import nn
 
 from vae_helpers import checkpoints
@@ -87,6 +90,9 @@ def test_integer_buffers_survive_half_precision(tmp_path):
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n", "git-lfs pointer"),
         (b"\xff" * 40, "another kind of file"),
         (b"\x00" * 40, "another kind of file"),
+        (b"\x80" * 40, "another kind of file"),
+        (b"PKs are primary keys", "another kind of file"),
+        (b"PK\x03\x04" + b"\0" * 40, "a zip archive"),
     ],
 )
 def test_other_files_are_not_checkpoints(tmp_path, content, word):
@@ -162,6 +168,51 @@ def test_weights_too_large_for_half_precision_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("kept", "value", "wanted"), [("double", 1e300, "float32"), ("float", 1e6, "float16")])
+def test_weights_too_large_for_the_model_are_refused(tmp_path, kept, value, wanted):
+    big, model = getattr(tiny(), kept)(), tiny(2).to(getattr(torch, wanted))
+    with torch.no_grad():
+        big[0].weight[0, 0] = value
+    save(big, tmp_path / "big")
+    before = bits(model)
+    with pytest.raises(ValueError, match=rf"0\.weight holds NaN or infinity as {wanted}; .*big was not loaded"):
+        load_into(model, tmp_path / "big")
+    assert same(model, before)
+
+
+def test_a_file_of_somebody_else_is_named_as_such(tmp_path):
+    safetensors_torch.save_file(bits(tiny(1)), tmp_path / "theirs")
+    refused(tmp_path / "theirs", "was not written by save()")
+
+
+def test_a_meta_that_is_not_json_changes_nothing(tmp_path):
+    tensors, text = bits(tiny(1)), "{not json"
+    metadata = {"meta": text, "sha256": checkpoints._digest(tensors, text)}
+    safetensors_torch.save_file(tensors, tmp_path / "odd", metadata)
+    refused(tmp_path / "odd", "its meta is not JSON")
+
+
+def test_what_is_replaced_while_it_is_read_is_never_called_damaged(tmp_path):
+    path, stop = tmp_path / "c", threading.Event()
+    models = [nn.Linear(40, 40), nn.Linear(40, 40).double()]  # of two sizes, so that no mixture passes
+    save(models[0], path)
+
+    def saver(model):
+        while not stop.is_set():
+            save(model, path)
+
+    threads = [threading.Thread(target=saver, args=(model,)) for model in models]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(200):
+            load_into(nn.Linear(40, 40), path)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
 def test_meta_that_json_cannot_hold(tmp_path):
     for meta in ({"x": torch.ones(2)}, {"x": float("nan")}):
         with pytest.raises(ValueError, match="meta must be a dict"):
@@ -210,4 +261,4 @@ def test_killed_during_save_the_previous_checkpoint_loads(tmp_path):
 
 
 def test_torch_load_is_never_called():
-    assert "torch.load" not in Path(checkpoints.__file__).read_text(encoding="utf-8")
+    assert not re.search(r"\btorch\.load", Path(checkpoints.__file__).read_text(encoding="utf-8"))

@@ -1,9 +1,11 @@
 """`fit`: it learns, repeats itself, and ends well whatever happens."""
 
 import os
+import re
 import signal
 import threading
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -113,6 +115,59 @@ def test_interrupt_ends_at_a_batch_boundary_and_keeps_everything(x, capsys):
     fit(model, x, loss_fn, epochs=1)
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that interrupts")
+def test_forty_interrupts_at_any_moment_leave_no_half_step(x):
+    """A timer interrupts wherever the run then is; the weights are always those after a whole number of batches."""
+
+    def noted(model, batch):
+        steps.append(weights(model))
+        return loss_fn(model, batch)
+
+    def run():
+        steps.clear()
+        history = fit(model := small_vae(), x, noted, epochs=60, batch_size=50, quiet=True, watch=lambda *now: None)
+        return weights(model), history
+
+    steps = []
+    run()
+    path, before = steps[1:], signal.getsignal(signal.SIGALRM)
+    moments = torch.rand(40, generator=torch.Generator().manual_seed(0)).mul(0.05).add(0.001).tolist()
+    cut = 0
+    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        for moment in moments:
+            handler = signal.getsignal(signal.SIGINT)
+            try:
+                signal.setitimer(signal.ITIMER_REAL, moment)
+                after, history = run()
+            except KeyboardInterrupt:  # before the first step, or after the last
+                continue
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            assert signal.getsignal(signal.SIGINT) is handler
+            taken = len(steps) - 1
+            assert taken == len(path) or same(after, path[taken])
+            assert len(history["loss"]) == -(-taken // 2)
+            cut += taken < len(path)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert cut > 20
+
+
+def test_a_second_interrupt_breaks_into_a_loss_that_never_ends(x):
+    def endless(model, batch):
+        calls.append(1)
+        if len(calls) > 1:
+            for _ in range(2):
+                signal.raise_signal(signal.SIGINT)
+        return loss_fn(model, batch)
+
+    calls, handler, model = [], signal.getsignal(signal.SIGINT), small_vae().eval()
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, x, endless, epochs=2)
+    assert signal.getsignal(signal.SIGINT) is handler and not model.training
+
+
 def _train_by_hand(model, x, batches, total):
     """The same steps without `fit`: what an uninterrupted loop has done after that many batches."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.0, fused=True)
@@ -174,25 +229,98 @@ def test_bad_images_are_refused_before_the_first_step(x, change, message):
     before = weights(model)
     with pytest.raises(ValueError, match=message):
         fit(model, change(x), loss_fn, epochs=1)
+    with pytest.raises(
+        ValueError, match=message if "100 pixels" not in message else "as many pixels as x, 784, got 100"
+    ):
+        fit(model, x, loss_fn, epochs=1, test=change(x))
     assert same(weights(model), before)
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"epochs": 0}, {"epochs": -1}, {"epochs": "3"}, {"epochs": True}, {"batch_size": 0}, {"lr": 0}, {"lr": "fast"}],
+    [{"epochs": 0}, {"epochs": -1}, {"epochs": "3"}, {"epochs": True}, {"batch_size": 0}, {"lr": 0}]
+    + [{"lr": lr} for lr in ("fast", True, 1e300, float("nan"))],
 )
 def test_bad_numbers_are_named(x, arguments):
     name, value = next(iter(arguments.items()))
-    with pytest.raises(ValueError, match=f"{name} must be .* got {value!r}"):
+    with pytest.raises(ValueError, match=f"{name} must be .* got {re.escape(repr(value))}"):
         fit(small_vae(), x, loss_fn, **{"epochs": 1, **arguments})
 
 
-@pytest.mark.parametrize(
-    "bad", [lambda m, x: m(x).mean(), lambda m, x: {"total": m(x).mean()}, lambda m, x: {"loss": x}]
-)
-def test_loss_function_must_return_scalars_with_a_loss(x, bad):
-    with pytest.raises(ValueError, match="dict of scalars with the key 'loss'"):
-        fit(small_vae(), x, bad, epochs=1)
+def test_a_rate_of_numpy_is_a_number(x):
+    assert fit(small_vae(), x, loss_fn, epochs=1, lr=np.float32(3e-3))["loss"]
+
+
+NOT_SCALARS = [None, 1.5, torch.tensor(1.5), {"loss": 1j}, {"loss": torch.tensor(1j)}, {"loss": torch.ones(2)}]
+
+
+@pytest.mark.parametrize("found", [*NOT_SCALARS, {"total": 1.0}])
+def test_loss_function_must_return_scalars_with_a_loss(x, found):
+    with pytest.raises(ValueError, match="loss_fn must return a dict of scalars with the key 'loss', got "):
+        fit(small_vae(), x, lambda model, batch: found, epochs=1)
+
+
+@pytest.mark.parametrize("found", [1.5, 3, torch.tensor(1.5)])
+def test_a_loss_that_does_not_depend_on_weights_is_named(x, found):
+    with pytest.raises(ValueError, match="must be computed from weights that are trained, without detach"):
+        fit(small_vae(), x, lambda model, batch: {"loss": found}, epochs=1)
+
+
+def test_a_frozen_model_is_named_and_no_grad_around_does_not_matter(x):
+    with torch.no_grad():
+        assert fit(small_vae(), x, loss_fn, epochs=1) == fit(small_vae(), x, loss_fn, epochs=1)
+    with pytest.raises(ValueError, match="weights that are trained"):
+        fit(small_vae().requires_grad_(False), x, loss_fn, epochs=1)
+
+
+@pytest.mark.parametrize("found", [*NOT_SCALARS, "an error"])
+@pytest.mark.parametrize("which", ["loss_fn", "after_epoch"])
+def test_what_goes_wrong_in_a_later_epoch_costs_none_before_it(x, which, found):
+    def at_fault(epochs):
+        if epochs < 2:
+            return {"seen": 1}
+        if found == "an error":
+            raise OverflowError("mine")
+        return found
+
+    def later(model, batch):
+        calls.append(1)
+        return loss_fn(model, batch) if len(calls) < 7 else at_fault(2)  # a trial, then four batches an epoch
+
+    calls, looks = [], []
+    count = lambda model: (looks.append(1), at_fault(len(looks)))[1]  # noqa: E731
+    functions = {"loss_fn": later} if which == "loss_fn" else {"loss_fn": loss_fn, "after_epoch": count}
+    error = (OverflowError, "mine") if found == "an error" else (ValueError, f"{which} must return a dict of scalars")
+    model = small_vae()
+    model.encoder.eval()
+    with pytest.raises(error[0], match=error[1]) as caught:
+        fit(model, x, **functions, epochs=3, batch_size=25)
+    kept = caught.value.history
+    assert len(kept["loss"]) == (1 if which == "loss_fn" else 2) and kept.get("seen", [1]) == [1]
+    assert model.training and model.decoder.training and not model.encoder.training
+
+
+def test_a_loss_that_turns_to_nan_is_stopped_in_its_epoch_with_the_history_before(x):
+    def turning(model, batch):
+        calls.append(1)
+        terms = loss_fn(model, batch)
+        return terms if len(calls) < 7 else terms | {"loss": terms["loss"] * float("nan")}
+
+    calls, model = [], small_vae()
+    with pytest.raises(FloatingPointError, match=r"epoch 2 \(loss = nan") as caught:
+        fit(model, x, turning, epochs=3, batch_size=25)
+    assert len(caught.value.history["loss"]) == 1
+    assert all(torch.isfinite(weight).all() for weight in model.parameters())
+
+
+def test_neither_the_trial_nor_a_refusal_is_seen_by_a_part_that_counts(x):
+    model = nn.Sequential(nn.Linear(784, 3), nn.BatchNorm1d(3))
+    counted = model[1].num_batches_tracked
+    with pytest.raises(ValueError, match="dict of scalars"):
+        fit(model, x, lambda m, batch: m(batch).mean(), epochs=1)
+    assert counted.item() == 0
+    fit(model, x, lambda m, batch: {"loss": m(batch).square().mean()}, epochs=2, batch_size=25)
+    assert model[1].num_batches_tracked.item() == 8
 
 
 @pytest.mark.parametrize("n", [1, 7, 33])

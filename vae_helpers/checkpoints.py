@@ -2,18 +2,19 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open, torch as safetensors_torch
+from safetensors import SafetensorError, torch as safetensors_torch
 
 from vae_helpers.whole_files import write_whole
 
-SIGNS = {  # how files begin that are given by mistake for a checkpoint
-    b"version https://git-lfs": "a git-lfs pointer: the file itself was never fetched",
-    b"<": "an HTML page",
-    b"PK": "a zip archive, perhaps of pickles, which can run code",
-    b"\x80": "a pickle, which can run code",
+SIGNS = {  # how files begin that are given by mistake for a checkpoint, as patterns
+    rb"version https://git-lfs": "a git-lfs pointer: the file itself was never fetched",
+    rb"<": "an HTML page",
+    rb"PK\x03\x04": "a zip archive, perhaps of pickles, which can run code",
+    rb"\x80[\2-\5][^\0]": "a pickle, which can run code",
 }
 
 
@@ -42,17 +43,23 @@ def load_into(model, path):
     """
     path = Path(path)
     tensors, metadata = _read(path)
-    text = metadata.get("meta", "")
-    if metadata.get("sha256") != _digest(tensors, text):
+    if not {"meta", "sha256"} <= {*metadata}:
+        raise ValueError(f"{path} was not written by save(): it holds no checksum; load it with safetensors itself.")
+    if metadata["sha256"] != _digest(tensors, metadata["meta"]):
         raise ValueError(f"{path} is damaged: its SHA-256 is not the one it was saved with; fetch or save it again.")
     own = model.state_dict()
     _check_sizes(path, tensors, own)
-    for name, tensor in tensors.items():
+    cast = {name: tensors[name].to(tensor.dtype) for name, tensor in own.items()}
+    for name, tensor in cast.items():
         _check_finite(name, tensor, f"{path} was not loaded")
+    try:
+        meta = json.loads(metadata["meta"])
+    except ValueError as error:
+        raise ValueError(f"{path} was not loaded: its meta is not JSON ({error}).") from error
     with torch.no_grad():
         for name, tensor in own.items():
-            tensor.copy_(tensors[name])
-    return json.loads(text)
+            tensor.copy_(cast[name])
+    return meta
 
 
 def _stored(tensor, half):
@@ -97,15 +104,15 @@ def _read(path):
     """Tensors and metadata of a safetensors file; ValueError that says what the file is instead."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint at {path}.")
-    with path.open("rb") as file:
-        start = file.read(64)
+    content = path.read_bytes()  # once, for another process may replace the file meanwhile
     try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, ValueError, RuntimeError):
-        found = next((what for sign, what in SIGNS.items() if start.lstrip().startswith(sign)), "")
-        found = found or ("an empty file" if not start else "cut short, or another kind of file")
-        size = path.stat().st_size
+        tensors = safetensors_torch.load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        return tensors, header.get("__metadata__") or {}
+    except (SafetensorError, ValueError, RuntimeError, KeyError):
+        start = content[:64].lstrip()
+        found = next((what for sign, what in SIGNS.items() if re.match(sign, start)), "")
+        found = found or ("an empty file" if not content else "cut short, or another kind of file")
         raise ValueError(
-            f"{path} is not a checkpoint: {found} ({size:,} bytes); fetch it again, or save it with save()."
+            f"{path} is not a checkpoint: {found} ({len(content):,} bytes); fetch it again, or save it with save()."
         ) from None

@@ -26,12 +26,15 @@ def fit(
     may show how things stand. quiet: no bar, and no line at the end.
     AdamW without weight decay, one-cycle learning rate with peak `lr`. Batch order and noise start at `seed`; the
     random numbers outside are left alone. An interrupt ends at a batch boundary and keeps model and history.
-    Raises ValueError before the first step for bad arguments, FloatingPointError before a step that is not finite;
-    that error carries the history so far as `.history`.
+    Raises ValueError before the first step for bad arguments, FloatingPointError before a step that is not finite.
+    Whatever is raised later, by the functions given too, carries the history so far as `.history`. Two threads at once
+    share torch's random numbers, so neither repeats.
     """
     _check_numbers(epochs=epochs, batch_size=batch_size, lr=lr)
     for name, images in {"x": x, "test": x if test is None else test}.items():
         _check_images(name, images)
+    if test is not None and test.shape[1] != x.shape[1]:
+        raise ValueError(f"test must have as many pixels as x, {x.shape[1]}, got {test.shape[1]}.")
     _check_loss(model, x, loss_fn)
     parameters = [p for p in model.parameters() if p.requires_grad]
     batches = epochs * -(-len(x) // batch_size)
@@ -40,13 +43,20 @@ def fit(
     looks = [] if test is None else [lambda model: {f"test {name}": v for name, v in loss_fn(model, test).items()}]
     looks += [] if after_epoch is None else [after_epoch]
     order, history, bar = torch.Generator().manual_seed(seed), {}, _bar(batches, quiet)
-    with seeded(seed), torch.enable_grad(), _mode(model, training=True), _interrupt_flag() as interrupted, bar:
+    with (
+        seeded(seed),
+        torch.enable_grad(),
+        _mode(model, training=True),
+        _carrying(history),
+        _interrupt_flag() as interrupted,
+        bar,
+    ):
         for epoch in range(1, epochs + 1):
             sums, seen = {}, 0
             for rows in torch.randperm(len(x), generator=order).split(batch_size):
                 batch = x.index_select(0, rows.to(x.device))  # twice as fast as x[rows]
                 terms = loss_fn(model, batch)
-                _backward(model, parameters, terms, epoch, history, batch)
+                _backward(model, parameters, terms, epoch, batch)
                 optimizer.step()
                 schedule.step()
                 bar.update()
@@ -59,7 +69,9 @@ def fit(
             with _mode(model, training=False), torch.no_grad():
                 for look in looks:
                     with seeded(seed):
-                        _record(history, look(model))
+                        numbers = look(model)
+                    _check_scalars("after_epoch", numbers)
+                    _record(history, numbers)
                 if watch is not None:
                     watch(model, history, epoch / epochs)
             bar.set_postfix_str(_summary(history), refresh=False)
@@ -82,8 +94,9 @@ def _summary(history):
     return ", ".join(f"{name} {values[-1]:.4g}" for name, values in history.items())
 
 
-def _backward(model, parameters, terms, epoch, history, batch):
+def _backward(model, parameters, terms, epoch, batch):
     """Gradients of terms["loss"]; raises before anything non-finite can reach the weights."""
+    _check_scalars("loss_fn", terms, "loss")
     for parameter in parameters:
         parameter.grad = None
     loss = terms["loss"]
@@ -93,12 +106,10 @@ def _backward(model, parameters, terms, epoch, history, batch):
         if torch.isfinite(torch.stack(norms).sum()):
             return
     listed = ", ".join(f"{name} = {_number(value):.4g}" for name, value in terms.items())
-    error = FloatingPointError(
+    raise FloatingPointError(
         f"the loss or its gradient is not finite in epoch {epoch} ({listed}{_largest_logvar(model, batch)}); "
         "no step was taken: lower lr, or keep logvar below 88, where exp() overflows in float32."
     )
-    error.history = history
-    raise error
 
 
 def _largest_logvar(model, batch):
@@ -114,6 +125,16 @@ def _number(value):
 def _record(history, numbers):
     for name, value in numbers.items():
         history.setdefault(name, []).append(_number(value))
+
+
+@contextmanager
+def _carrying(history):
+    """What is raised inside takes the history along, so that an error in the last epoch costs none of the others."""
+    try:
+        yield
+    except Exception as error:
+        error.history = history
+        raise
 
 
 @contextmanager
@@ -173,11 +194,17 @@ def _check_loss(model, x, loss_fn):
             terms = loss_fn(copy.deepcopy(model), x[:2])  # on a copy, so that the trial leaves no trace
     except RuntimeError as error:
         raise ValueError(f"loss_fn cannot work on x with {x.shape[1]} pixels per image: {error}.") from error
+    _check_scalars("loss_fn", terms, "loss")
+    if not getattr(terms["loss"], "requires_grad", False):
+        raise ValueError("terms['loss'] must be computed from weights that are trained, without detach().")
+
+
+def _check_scalars(name, terms, *keys):
+    """ValueError unless a function of the caller, called `name`, returned a dict of real numbers with these keys."""
     scalars = isinstance(terms, dict) and all(
         v.numel() == 1 and not v.is_complex() if isinstance(v, torch.Tensor) else isinstance(v, Real)
         for v in terms.values()
     )
-    if not scalars or "loss" not in terms:
-        raise ValueError(f"loss_fn must return a dict of scalars with the key 'loss', got {terms!r:.80}.")
-    if not getattr(terms["loss"], "requires_grad", False):
-        raise ValueError("terms['loss'] must be computed from weights that are trained, without detach().")
+    if not scalars or not {*keys} <= {*terms}:
+        wanted = "".join(f" with the key {key!r}" for key in keys)
+        raise ValueError(f"{name} must return a dict of scalars{wanted}, got {terms!r:.80}.")
