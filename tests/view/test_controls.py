@@ -36,7 +36,7 @@ def test_making_it_twenty_times_keeps_widgets_and_callbacks_constant(model):
         return grey(a)
 
     def live():
-        return len(ipw.widget._instances)
+        return len(getattr(ipw.widget, "_instances", None) or ipw.Widget.widgets)  # of ipywidgets 8, or of 7
 
     panel = latent.Panel(model, latent.standard_normal(), torch.randn(50, 2), torch.arange(50) % 10)
     counts = []
@@ -49,6 +49,23 @@ def test_making_it_twenty_times_keeps_widgets_and_callbacks_constant(model):
     calls.clear()
     control.set(a=5)
     assert calls == [5]
+
+
+def texts(widget):
+    """The HTML of every part of a control."""
+    own = [widget.value] if isinstance(widget, ipw.HTML) else []
+    return own + [text for part in getattr(widget, "children", ()) for text in texts(part)]
+
+
+@pytest.mark.parametrize("kind", ["planes", "between"])
+def test_markup_in_a_title_stays_text(model, kind):
+    title = "<img src=x onerror=1>"
+    if kind == "planes":
+        panel = latent.Panel(model, latent.standard_normal(), torch.randn(50, 2), None)
+        shown = texts(controls.plane_sliders({title: panel}, name="marked"))
+    else:
+        shown = texts(controls.interpolation({title: model}, torch.rand(3, 784), name="marked"))
+    assert any("&lt;img src=x" in text for text in shown) and not any("<img src=x" in text for text in shown)
 
 
 def test_latent_sliders_show_the_decoded_image(model):

@@ -1,6 +1,8 @@
 """Pictures: what is drawn is what was given, and every picture describes itself."""
 
 import io
+import sys
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,6 +21,45 @@ def test_image_grid_keeps_every_pixel_in_reading_order():
     grid = plots.image_grid(x, columns=3, pad=0)
     assert grid.shape == (56, 84)
     assert torch.equal(grid[28:56, 28:56], x[4].reshape(28, 28))
+
+
+@pytest.mark.parametrize(("n", "columns"), [(0, 3), (3, 0), (3, -1)])
+def test_a_picture_of_nothing_is_refused(n, columns):
+    with pytest.raises(ValueError, match=f"one image and one column or more, got {n} and {columns}"):
+        plots.image_grid(torch.zeros(n, 784), columns)
+
+
+@pytest.mark.parametrize("error", [ImportError("no module"), RuntimeError("operator torchvision::nms does not exist")])
+def test_row_35_a_broken_torchvision_comes_with_its_repair(monkeypatch, error):
+    class Broken:
+        def find_spec(self, name, path=None, target=None):
+            if name.startswith("torchvision"):
+                raise error
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+    with pytest.raises(ImportError, match=r"torchvision is missing or does not fit.*pip install --upgrade torch torch"):
+        plots.image_grid(torch.zeros(1, 784), 1)
+
+
+CODES = torch.rand(30, 2, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    ("codes", "labels"),
+    [
+        (CODES.clone().requires_grad_(), None),
+        (CODES, CODES[:, 0] > 0.5),
+        (torch.zeros(30, 2), torch.arange(30) % 10),
+        (CODES * torch.tensor([1.0, 0.0]), torch.arange(30) % 10),
+    ],
+    ids=["codes with a gradient", "labels that are true or false", "equal codes", "codes on a line"],
+)
+def test_unusual_codes_are_drawn_without_a_word(codes, labels):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert plots.show_codes({"codes": codes}, labels=labels, alt="Codes.").png()
 
 
 def test_png_bytes_round_trip():

@@ -36,6 +36,22 @@ def test_unknown_input_is_named():
         control.set(b=1)
 
 
+def test_a_place_that_is_no_number_is_refused_and_nothing_moves():
+    control = widgets.Control(grey, name="nan", value=widgets.slider("a", 0, 1, 0.5))
+    with pytest.raises(ValueError, match="value must be a number within its slider, got nan"):
+        control.set(value=float("nan"))
+    assert control.values == {"value": 0.5}
+
+
+def test_two_lambdas_with_names_live_side_by_side():
+    made = [
+        widgets.Control(lambda a: grey(a), name=name, a=widgets.slider("a", 0, 1, 0.0)) for name in ("first", "second")
+    ]
+    for control in made:
+        control.set(a=1.0)
+        assert pixels(control.image.value).min() == 255
+
+
 def test_an_error_is_shown_escaped_and_the_control_recovers():
     def draw(a):
         if a > 0.5:

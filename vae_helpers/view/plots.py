@@ -20,10 +20,16 @@ def image_grid(x, columns, pad=1):
     """Images as one grey picture.
 
     x: (n, 784) pixels in [0, 1]. Returns a (height, width) tensor in [0, 1], `pad` grey pixels between the images.
+    Raises ValueError without an image or a column, ImportError where torchvision does not work.
     """
-    from torchvision.utils import make_grid
-
+    try:
+        from torchvision.utils import make_grid
+    except (ImportError, OSError, RuntimeError) as error:
+        reason = f"torchvision is missing or does not fit this torch ({error})"
+        raise ImportError(f"{reason}; install both from one place: pip install --upgrade torch torchvision.") from error
     tiles = torch.as_tensor(x).detach().float().reshape(-1, 1, SIDE, SIDE)
+    if not len(tiles) or columns < 1:
+        raise ValueError(f"a picture needs one image and one column or more, got {len(tiles)} and {columns}.")
     return make_grid(tiles, nrow=columns, padding=pad, pad_value=0.35)[0]
 
 
@@ -146,11 +152,11 @@ def draw_codes(ax, codes, labels=None, limit=1000):
 
     A large digit marks the median of each class.
     """
-    codes, few = np.asarray(codes), slice(None, None, -(-len(codes) // limit))
+    codes, few = np.asarray(torch.as_tensor(codes).detach()), slice(None, None, -(-len(codes) // limit))
     if labels is None:
         ax.plot(*codes[few].T, ".", color="0.45", ms=3, alpha=0.6)
         return
-    labels = np.asarray(labels)
+    labels = np.asarray(labels).astype(int)
     digits = np.unique(labels)
     medians = np.array([np.median(codes[labels == digit], axis=0) for digit in digits])
     halo = [patheffects.withStroke(linewidth=4, foreground="white")]
@@ -163,6 +169,7 @@ def draw_codes(ax, codes, labels=None, limit=1000):
 
 def _apart(points, least):
     """Points (n, 2) moved until each pair differs by about `least` (per axis), so labels do not hide each other."""
+    least = np.maximum(least, 1e-9)  # codes may all be equal
     points = points / least
     for _ in range(60):
         gap = points[:, None] - points[None]

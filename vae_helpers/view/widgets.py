@@ -8,6 +8,7 @@ pointing at a picture) is in web/widgets.js, its look in web/widgets.css.
 """
 
 import html
+import math
 import os
 from base64 import b64encode
 
@@ -27,12 +28,14 @@ class Control(ipw.VBox):
     """Inputs around draw(**values), which returns a Picture, or a pair (PNG bytes, sentence).
 
     inputs: ipywidgets by the name of the argument that they feed. play: the name of an input in steps that a play
-    button runs through. name: what identifies the control when its cell runs again (the name of `draw` by default).
+    button runs through. name: what identifies the control when its cell runs again (the name of `draw` by default;
+    of two lambdas with the same inputs, give each a name, or the later closes the earlier).
     width: of the picture on the page, in pixels, where it is not its own. `values` reads the state, `set(...)` changes
     it, `sentence` says in words what the picture shows.
     """
 
     budget = 500_000  # bytes of its frames, where these are stored
+    inputs, parts = {}, ()  # until it is made, for it may be closed before
 
     def __init__(self, draw, *, name=None, play=None, width=None, **inputs):
         self.draw, self.inputs, self.play, self.width, self.drawn, self.sentence = draw, inputs, play, width, None, ""
@@ -58,8 +61,10 @@ class Control(ipw.VBox):
         return {name: widget.value for name, widget in self.inputs.items()}
 
     def set(self, **values):
-        """Move inputs to the given values, as a hand would, and draw once; ValueError for a name that is not one."""
+        """Move inputs to the given values, as a hand would, and draw once; ValueError for an unknown name or NaN."""
         widgets = {name: self._input(name) for name in values}
+        if wrong := [name for name, value in values.items() if isinstance(value, float) and math.isnan(value)]:
+            raise ValueError(f"{wrong[0]} must be a number within its slider, got nan.")
         self._still = True
         try:
             for name, value in values.items():

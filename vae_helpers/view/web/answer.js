@@ -18,7 +18,7 @@ class Answer {
       { width: 28, height: 28, class: "image", role: "img", "aria-label": `${name}, ${title}` });
     const row = (name, pictures, more = "") => make("div", { class: `pictures ${more}` },
       make("div", { class: "told" }, name), ...pictures);
-    this.map = make("canvas", { class: "map", role: "img" });
+    this.map = make("canvas", { class: "map", role: "img", "aria-label": `Latent plane ${title}` });
     const still = (...all) => this.drawStill(...all), moving = (...all) => this.drawMoving(...all);
     this.chart = new LatentMap(this.map, still, moving);
     this.middle = picture("Reconstruction from μ");

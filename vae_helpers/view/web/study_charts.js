@@ -3,7 +3,8 @@
 class StudyCharts {
   constructor(thresholds) { // the β below which the axes of a linear VAE are used, largest first
     this.thresholds = thresholds;
-    this.canvases = ["recon", "kl", "collapse"].map((name) => make("canvas", { class: `chart ${name}`, role: "img" }));
+    this.canvases = ["recon", "kl", "collapse"].map((name) =>
+      make("canvas", { class: `chart ${name}`, role: "img", "aria-label": `Chart: ${name}` }));
     this.root = make("div", { class: "charts" }, ...this.canvases.slice(0, 2), make("div", {}, this.canvases[2],
       make("div", { class: "told" }, "Line: predicted. Small dots: your model after each epoch; large dot: now.")));
     this.line = Array.from({ length: 197 }, (_, i) => 0.04 + i * 0.01)

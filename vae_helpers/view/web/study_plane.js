@@ -5,7 +5,7 @@ const REACHES = [3.2, 4.5, 6.4, 9, 13, 18, 26, 36, 52, 74, 104, 148]; // of the 
 class StudyPlane {
   constructor(title, study, number) {
     Object.assign(this, { study, title, reach: 0, codes: new Float32Array(0) });
-    this.map = make("canvas", { class: "map", role: "img" });
+    this.map = make("canvas", { class: "map", role: "img", "aria-label": `Latent plane ${title}` });
     this.chart = new LatentMap(this.map, (...all) => this.drawStill(...all), () => {});
     this.grid = make("canvas", { class: "image", width: 10 * 5, height: 10 * 5, role: "img",
       "aria-label": `Twenty-five places of the prior, decoded, ${title}` });
