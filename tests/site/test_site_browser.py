@@ -313,3 +313,28 @@ def test_the_playground_is_two_clicks_from_the_front_page_and_from_chapter_00(vi
     fresh = visit("playground.html#playground?image=2&beta=1.5")
     fresh.wait_for_function("document.querySelector('[data-vae-playground]').vae.state().image === 2")
     assert fresh.locator("[data-vae-playground]").evaluate("host => host.vae.state().beta") == "1.5"
+
+
+WAYS_IN = {
+    "a script element": "<script>window.hit = 1</script>",
+    "a handler": '<img src="data:," alt="" onerror="window.hit = 1">',
+    "an address that is code": '<a id="bait" href="javascript:window.hit = 1">here</a>',
+    "a script as data": '<script src="data:text/javascript,window.hit = 1"></script>',
+    "a frame": '<iframe srcdoc="<script>parent.hit = 1</script>" title="bait"></iframe>',
+    "another base": '<base href="https://elsewhere.example/"><script src="site.js"></script>',
+}
+
+
+@pytest.mark.parametrize("way", WAYS_IN)
+def test_a_page_runs_no_script_that_was_not_built_into_it(chromium, site, tmp_path, way):
+    text = (site / "index.html").read_text(encoding="utf-8").replace("</main>", f"{WAYS_IN[way]}</main>")
+    (tmp_path / "site.js").write_text("window.own = 1")
+    with offline_page(chromium) as (page, log):
+        for policy, runs in (("content=", False), ("data-content=", True)):  # without the policy it does run
+            (tmp_path / "page.html").write_text(text.replace("content=", policy, 1), encoding="utf-8")
+            page.goto((tmp_path / "page.html").as_uri())
+            for bait in page.locator("#bait").all():
+                bait.dispatch_event("click")
+            settle(page)
+            hit = page.evaluate("window.hit === 1") or any(line.startswith("request: https:") for line in log)
+            assert hit == runs and page.evaluate("window.own === 1")

@@ -6,6 +6,7 @@ store. Raises ValueError, with the page and the cell, for what it cannot show.
 """
 
 import argparse
+import hashlib
 import html
 import json
 import re
@@ -29,6 +30,10 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 NAME = "Why does a VAE need its KL term?"
 STATIC = ("site.js", "search.js", "LICENSES.txt")
+POLICY = (  # style attributes and style elements of the figures stay allowed, for they run nothing
+    "default-src 'none'; script-src 'self'{hashes}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "font-src data:; worker-src blob:; base-uri 'none'; form-action 'none'"
+)
 SIZES = re.compile(rb"\x89PNG\r\n\x1a\n.{8}(.{4})(.{4})", re.DOTALL)
 
 
@@ -206,7 +211,8 @@ class Site:
         for before, page, after in zip([None, *chapters], chapters, [*chapters[1:], None], strict=False):
             page |= {"before": before, "after": after}
         for page in (front, *chapters, *others):
-            (self.folder / page["file"]).write_text(template.render(this=page, **shared), encoding="utf-8")
+            text = template.render(this=page, **shared)
+            (self.folder / page["file"]).write_text(with_policy(text), encoding="utf-8")
         self.write_index([*chapters, *others])
         (self.folder / "style.css").write_text(style(), encoding="utf-8")
         for name in STATIC:
@@ -229,6 +235,15 @@ class Site:
         synonyms = read_synonyms(ROOT / "notebooks" / "15_questions.ipynb")
         data = json.dumps([sections, synonyms], ensure_ascii=False, separators=(",", ":"))
         (self.folder / "index.js").write_text(f"window.startSearch({data});\n", encoding="utf-8")
+
+
+def with_policy(page):
+    """The page, told to run no script but the site's own files and those that it holds now, named by their SHA-256."""
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digests = [b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    policy = POLICY.format(hashes="".join(f" 'sha256-{digest}'" for digest in dict.fromkeys(digests)))
+    head = '<meta charset="utf-8">\n'
+    return page.replace(head, f'{head}<meta http-equiv="Content-Security-Policy" content="{policy}">\n', 1)
 
 
 def page_of(path):
