@@ -5,6 +5,10 @@ NAMES   := python3 python3.15 python3.14 python3.13 python3.12 python3.11 python
 PYTHON  ?= $(shell for p in $(NAMES); do $$p -c 'f""' 2>/dev/null && echo $$p && break; done)
 VENV_PY := .venv/bin/python
 
+# Tests run in this many processes, each with one thread that does not spin while it waits.
+WORKERS ?= 2
+ALONE   := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
+
 # Bytecode is kept, whatever the machine asks for: .venv is ours, and compiling torch at every start costs ten seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -20,10 +24,10 @@ venv:
 lab: venv ## set up if needed, then open JupyterLab on the first chapter (more options: LAB_ARGS="--no-browser")
 	@$(VENV_PY) tools/open_lab.py $(LAB_ARGS)
 
-test: venv ## set up if needed, then run every test and re-execute every chapter (VAE_DATA=folder: on MNIST)
+test: venv ## set up if needed, then run every test and re-execute every chapter (VAE_DATA=folder: on MNIST; WORKERS=2)
 	@echo "Running the tests of the package and of the notebooks' form."
-	@MPLBACKEND=agg $(VENV_PY) -m pytest tests
-	@sh tests/run_nbval.sh $(VENV_PY) notebooks
+	@MPLBACKEND=agg $(ALONE) $(VENV_PY) -m pytest tests -n $(WORKERS) --dist loadfile
+	@WORKERS=$(WORKERS) sh tests/run_nbval.sh $(VENV_PY) notebooks
 
 notebooks: venv ## execute the chapters on MNIST and store their outputs (one of them: ONLY=01)
 	@$(VENV_PY) tools/execute_notebooks.py $(if $(ONLY),--only $(ONLY))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import set_up
+import setuptools
 import yaml
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from packaging.requirements import Requirement
@@ -82,6 +83,13 @@ def test_environment_yml_lists_the_packages_of_pyproject():
     found = [Requirement(line) for line in plain + from_pip if line not in ("pip", "-e .")]
     expected = requirements() | {"python": SpecifierSet(PROJECT["requires-python"])}
     assert {CONDA_NAMES.get(r.name, r.name): r.specifier for r in found} == expected
+
+
+def test_an_installation_holds_every_part_of_the_package():
+    found = set(setuptools.find_packages(ROOT, include=["vae_helpers*"]))  # as pyproject.toml asks for
+    assert 'include = ["vae_helpers*"]' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    parts = {path.parent.relative_to(ROOT) for path in (ROOT / "vae_helpers").rglob("*.py")}
+    assert found == {".".join(part.parts) for part in parts}
 
 
 def test_lock_names_no_index_and_hashes_every_package():
