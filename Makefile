@@ -12,7 +12,7 @@ ALONE   := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 # Bytecode is kept, whatever the machine asks for: .venv is ours, and compiling torch at every start costs ten seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv lab test notebooks exercises site playground kaggle images bench weights sweep lint lock
+.PHONY: help venv lab test matrix notebooks exercises site playground kaggle images load bench weights sweep lint lock
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -28,6 +28,9 @@ test: venv ## set up if needed, then run every test and re-execute every chapter
 	@echo "Running the tests of the package and of the notebooks' form."
 	@MPLBACKEND=agg $(ALONE) $(VENV_PY) -m pytest tests -n $(WORKERS) --dist loadfile
 	@WORKERS=$(WORKERS) sh tests/run_nbval.sh $(VENV_PY) notebooks
+
+matrix: venv ## run the tests on the oldest and newest dependencies of each Python here (one of them: ONLY=3.10-oldest)
+	@$(VENV_PY) tools/matrix.py $(ONLY)
 
 notebooks: venv ## execute the chapters on MNIST and store their outputs (one of them: ONLY=01)
 	@$(VENV_PY) tools/execute_notebooks.py $(if $(ONLY),--only $(ONLY))
@@ -46,6 +49,9 @@ kaggle: venv ## build the folder to upload to Kaggle (elsewhere: TO=folder; OWNE
 
 images: venv ## make the pictures again
 	@$(VENV_PY) tools/make_images.py
+
+load: venv ## let a class run chapter 06 at once, and write teaching/learners.csv (Linux; more options: LOAD_ARGS=…)
+	@$(VENV_PY) tools/load.py $(LOAD_ARGS)
 
 bench: venv ## measure what the speed claims rest on (one section: ONLY=training)
 	@$(VENV_PY) tools/bench.py $(ONLY)

@@ -312,9 +312,8 @@ class TestMakefile:
 
     def test_help_is_the_default_and_lists_every_target(self, tmp_path):
         shown = self.make(tmp_path).stdout
-        names = ["help", "lab", "test", "notebooks", "exercises", "site", "playground", "kaggle", "images"]
-        names += ["bench", "weights"]
-        names += ["sweep", "lint", "lock"]
+        names = ["help", "lab", "test", "matrix", "notebooks", "exercises", "site", "playground", "kaggle", "images"]
+        names += ["load", "bench", "weights", "sweep", "lint", "lock"]
         assert [line.split()[0] for line in shown.splitlines()] == names
 
     def test_lab_sets_up_and_hands_its_options_over(self, tmp_path):

@@ -1,8 +1,8 @@
 """Run the tests on the oldest and on the newest dependencies of each Python here: python tools/matrix.py [CORNER ...]
 
-A corner is a Python and an end of the ranges in pyproject.toml, as in 3.10-oldest. The two outermost corners, the
-oldest of the oldest Python and the newest of the newest, run every test and every chapter, by nbval and by nbmake; the
-others run the tests that need no browser, and chapter 06. A Python counts where the PATH has it. Each corner gets an
+A corner is a Python and an end of the ranges in pyproject.toml, as in 3.10-oldest. The two outermost, the oldest of the
+oldest Python and the newest of the newest, run every test and every chapter, the newest by nbmake as well; the others
+run the tests that need no browser, and chapter 06. A Python counts where the PATH has it. Each corner gets an
 environment of its own in .matrix, which can be deleted at any time.
 """
 
@@ -19,6 +19,7 @@ import set_up
 FOLDER = os.path.join(set_up.ROOT, ".matrix")
 ENDS = {"oldest": "lowest-direct", "newest": "highest"}
 NBMAKE = "nbmake>=1.5"  # beside nbval, since schools and hosts use either
+ALONE = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}  # as in the Makefile
 FINE, BROKEN = "passed", "FAILED"
 
 
@@ -61,15 +62,15 @@ def versions(python):
     return json.loads(subprocess.check_output([python, "-I", "-c", code]))
 
 
-def steps(python, whole):
+def steps(python, end, whole):
     """{name: command} of a corner."""
-    spread = ["-n", "2", "--dist", "loadfile", "-q"]
-    nbval = ["sh", "tests/run_nbval.sh", python]
+    spread, nbval = ["-n", "2", "--dist", "loadfile", "-q"], ["sh", "tests/run_nbval.sh", python]
+    tests = [python, "-m", "pytest", "tests", *spread]
     if not whole:
-        quick = [python, "-m", "pytest", "tests", *spread, "--ignore-glob=*_browser.py"]
-        return {"tests without a browser": quick, "chapter 06": [*nbval, "notebooks/06_without_and_with_kl.ipynb"]}
+        chapter = "notebooks/06_without_and_with_kl.ipynb"
+        return {"tests without a browser": [*tests, "--ignore-glob=*_browser.py"], "chapter 06": [*nbval, chapter]}
     nbmake = [python, "-m", "pytest", *spread, "--nbmake", "--nbmake-timeout=600", "notebooks"]
-    return {"tests": [python, "-m", "pytest", "tests", *spread], "nbval": [*nbval, "notebooks"], "nbmake": nbmake}
+    return {"tests": tests, "nbval": [*nbval, "notebooks"]} | ({"nbmake": nbmake} if end == "newest" else {})
 
 
 def run(corner, python, whole):
@@ -88,7 +89,7 @@ def run(corner, python, whole):
         "OMP_NUM_THREADS": "1",
         "PATH": f"{folder}/bin:{os.environ['PATH']}",
     }
-    for step, command in steps(own, whole).items():
+    for step, command in steps(own, corner[1], whole).items():
         start = time.perf_counter()
         fine = set_up.call(*command, env={**os.environ, **settings})
         outcome[step] = f"{FINE if fine else BROKEN} in {(time.perf_counter() - start) / 60:.0f} min"
