@@ -83,6 +83,12 @@ def test_a_run_that_does_not_exist(wrong):
         Run(**wrong)
 
 
+@pytest.mark.parametrize("beta", [-1.0, float("nan")])
+def test_a_weight_below_zero_is_named(beta):
+    with pytest.raises(ValueError, match=f"beta must be 0 or more, got {beta}"):
+        Run(beta=beta)
+
+
 def test_a_table_is_read_with_its_names_and_asked_for_rows(tmp_path):
     path = tmp_path / "runs.csv"
     path.write_text("key,arm,beta,seed,grid nll s1,pixels sha256\na#1,VAE,1.0,0,2.5,ff\nb,fixed noise,0.0,1,,ff\n")

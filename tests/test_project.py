@@ -298,6 +298,22 @@ case "$*" in *set_up.py) mkdir -p .venv/bin; cp "$0" .venv/bin/python;; esac
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def faults():
+    """The rows of tests/FAULTS.md: [(fault, the rest of the row)]."""
+    text = (ROOT / "tests" / "FAULTS.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.*?) \| (.*) \|$", text, re.MULTILINE)
+    return [(fault, rest) for fault, rest in rows if fault not in ("fault", "---")]
+
+
+@pytest.mark.parametrize(("fault", "rest"), faults())
+def test_every_fault_has_tests_that_exist_or_a_reason(fault, rest):
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", rest)
+    assert named or "Reason" in rest
+    for file, name in named:
+        tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
+        assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, f"{file}::{name}"
+
+
 class TestMakefile:
     def make(self, folder, *arguments, **env):
         (folder / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())

@@ -66,6 +66,8 @@ class Run:
     def __post_init__(self):
         if self.arm not in ARMS or self.likelihood not in ("gaussian", "bernoulli"):
             raise ValueError(f"arm must be one of {', '.join(ARMS)} and likelihood gaussian or bernoulli, got {self}.")
+        if not self.beta >= 0:
+            raise ValueError(f"beta must be 0 or more, got {self.beta!r}.")
 
     @property
     def key(self):

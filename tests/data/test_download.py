@@ -185,8 +185,8 @@ def kill(process):
     process.communicate()
 
 
-def test_row_10_six_processes_on_a_cold_cache(files, tmp_path, server):
-    processes = [child(tmp_path, server, "ok") for _ in range(6)]
+def test_row_10_many_processes_on_a_cold_cache(files, tmp_path, server):
+    processes = [child(tmp_path, server, "ok") for _ in range(28)]
     for process in processes:
         start(process)
     for process in processes:

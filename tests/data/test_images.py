@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import socket
+import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
@@ -211,3 +212,55 @@ def test_real_mnist(monkeypatch):
     assert loaded.train.x.mean().item() == pytest.approx(0.1307, abs=1e-4)  # the constant of every MNIST example
     assert loaded.train.y[:5].tolist() == [5, 0, 4, 1, 9] and loaded.test.y[:5].tolist() == [7, 2, 1, 0, 4]
     assert "60,000 training and 10,000 test images, verified by SHA-256" in loaded.note
+
+
+LINUX = pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="Linux tells the memory of a process")
+MEMORY = """
+import resource, torch
+from vae_helpers.data import images
+from vae_helpers.losses import kl_to_standard_normal, squared_error
+from vae_helpers.models import VAE, reparameterize
+from vae_helpers.training import fit
+
+def megabytes(name):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(name)) // 1000
+
+files = {"train-images-idx3-ubyte": bytes(16 + 60_000 * 784), "train-labels-idx1-ubyte": bytes(60_008)}
+found = {name: (raw, "here") for name, raw in files.items()}
+"""
+
+
+def told_by(code):
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", MEMORY + code], env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-1500:]
+    return done.stdout.strip()
+
+
+@LINUX
+def test_row_37_one_epoch_holds_the_images_once_and_little_more():
+    """188 MB of pixels; the rest is what torch needs for 10,000 test images at once, and its own first use."""
+    code = """
+before = megabytes("VmRSS")
+x = images._images(found, "train").x
+def loss(model, x):
+    mu, logvar = model.encode(x)
+    x_hat = model.decode(reparameterize(mu, logvar))
+    return {"loss": (squared_error(x, x_hat) + kl_to_standard_normal(mu, logvar)).mean()}
+fit(VAE(), x, loss, epochs=1, batch_size=512, quiet=True, test=x[:10_000])
+print(megabytes("VmHWM") - before)
+"""
+    assert int(told_by(code)) < 480
+
+
+@LINUX
+def test_row_37_too_little_memory_for_mnist_comes_with_advice():
+    code = """
+resource.setrlimit(resource.RLIMIT_DATA, ((megabytes("VmData") + 100) * 1000 * 1024,) * 2)
+try:
+    images._images(found, "train")
+except MemoryError as error:
+    print(error)
+"""
+    assert "close other notebooks, or set VAE_DATASET=digits" in told_by(code)

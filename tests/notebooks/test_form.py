@@ -237,6 +237,11 @@ def test_reading_time_counts_words_and_lines():
     assert reading_minutes(nb) == 5 and reading_minutes({"cells": nb["cells"][:1] * 8}) == 10
 
 
+def test_chapter_00_says_what_a_name_error_means():
+    entrance = (ROOT / "notebooks" / "00_start_here.ipynb").read_text(encoding="utf-8")
+    assert "A `NameError` says" in entrance and "Run All Above Selected Cell" in entrance
+
+
 def test_the_collection_has_its_entrance():
     assert "00_start_here.ipynb" in [path.name for path in CHAPTERS]
 

@@ -117,8 +117,8 @@ def control(request):
 
 
 @pytest.fixture
-def page(chromium, control, tmp_path):
-    """The control as a page made from a notebook has it: the still, then its block."""
+def address(control, tmp_path):
+    """A page with the control as one made from a notebook has it: the still, then its block."""
     control.set(**control.first)
     (tmp_path / "page.html").write_text(
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Control</title><main><h1>Control</h1>'
@@ -126,8 +126,13 @@ def page(chromium, control, tmp_path):
         f"<div>{control.block()}</div></div></main>",
         encoding="utf-8",
     )
+    return (tmp_path / "page.html").as_uri()
+
+
+@pytest.fixture
+def page(chromium, address):
     with offline_page(chromium, viewport={"width": 1000, "height": 900}) as (page, log):
-        page.goto((tmp_path / "page.html").as_uri())
+        page.goto(address)
         page.locator(".view").wait_for()
         yield page
         assert log == []
@@ -223,6 +228,19 @@ def test_keys_and_mouse_move_it_and_the_still_makes_room(page, control):
     assert int(slider.input_value()) > 0.7 * int(slider.get_attribute("max"))
     page.wait_for_function(SPOKEN, arg=page.locator(".said").inner_text())
     assert slider.get_attribute("aria-valuetext") == page.locator("output").first.inner_text()
+
+
+def test_a_finger_moves_a_slider(chromium, address):
+    with offline_page(chromium, viewport={"width": 390, "height": 844}, has_touch=True) as (page, log):
+        page.goto(address)
+        page.locator(".view").wait_for()
+        slider, before = page.locator("input").first, seen(page)
+        box, start = slider.bounding_box(), int(slider.input_value())
+        goal = 0.02 if start > int(slider.get_attribute("max")) / 2 else 0.98
+        page.touchscreen.tap(box["x"] + goal * box["width"], box["y"] + box["height"] / 2)
+        settle(page)
+        assert int(slider.input_value()) != start and np.abs(seen(page).astype(int) - before).max() > 64
+        assert log == []
 
 
 def test_one_slider_at_a_time_says_so(page, control):

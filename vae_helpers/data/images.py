@@ -93,7 +93,11 @@ def _images(found, part):
     """DigitImages of one part ("train" or "t10k"); the float32 pixels are made once, as 188 MB for training."""
     pixels = np.frombuffer(found.pop(f"{part}-images-idx3-ubyte")[0], np.uint8, offset=16).reshape(-1, 784)
     labels = np.frombuffer(found.pop(f"{part}-labels-idx1-ubyte")[0], np.uint8, offset=8)  # both behind their headers
-    x = np.divide(pixels, np.float32(255), dtype=np.float32)
+    try:
+        x = np.divide(pixels, np.float32(255), dtype=np.float32)
+    except MemoryError as error:
+        advice = "close other notebooks, or set VAE_DATASET=digits"
+        raise MemoryError(f"MNIST needs 300 MB more than this machine has left ({error}): {advice}.") from error
     return DigitImages(torch.from_numpy(x), torch.from_numpy(labels.astype(np.int64)))
 
 
