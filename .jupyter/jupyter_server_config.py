@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import zmq
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 
 
@@ -19,4 +20,6 @@ c.ServerApp.kernel_websocket_connection_class = PromptConnection
 c.ServerApp.ip = "127.0.0.1"
 c.ServerApp.allow_root = hasattr(os, "geteuid") and os.geteuid() == 0  # in a container that is often the only user
 c.ServerApp.root_dir = str(Path(__file__).resolve().parents[1])  # README, pictures and tables are in the file browser
+if zmq.has("curve"):  # else other users of this machine can read on a kernel's port what it prints
+    c.KernelManager.transport_encryption = "auto"
 c.LabApp.default_url = "/lab/tree/notebooks/00_start_here.ipynb"

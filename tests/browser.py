@@ -96,6 +96,12 @@ def offline_page(chromium, **context):
         opened.close()
 
 
+def skip_without_controls():
+    """Skip a test that needs live controls in JupyterLab 4, which ipywidgets 7 does not bring."""
+    if version("ipywidgets").startswith("7."):
+        pytest.skip("ipywidgets 7 brings no controls for JupyterLab 4")
+
+
 @contextmanager
 def jupyterlab(folder, cells):
     """A JupyterLab of its own on a free port, with a notebook of the given code cells in `folder`; yields its URL.
@@ -103,8 +109,7 @@ def jupyterlab(folder, cells):
     Token on, loopback only, with settings of its own. The page exposes the application as window.jupyterapp. Skips the
     test where the controls' part for the page is older than JupyterLab 4.
     """
-    if int(version("jupyterlab_widgets").partition(".")[0]) < 3:
-        pytest.skip("ipywidgets 7 brings no controls for JupyterLab 4")
+    skip_without_controls()
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, folder / "controls.ipynb")

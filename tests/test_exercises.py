@@ -2,6 +2,8 @@
 
 import ast
 import json
+import queue
+import signal
 import time
 from pathlib import Path
 
@@ -79,6 +81,17 @@ def test_an_endless_answer_is_stopped(monkeypatch):
     assert not right and words.startswith("your answer took longer than")
     assert time.perf_counter() - start < 30  # and the next one is judged as if nothing had happened
     assert judged(ALL["kl-slope"], lambda sigma: sigma - 1 / sigma)[0]
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal that wakes a thread")
+@pytest.mark.parametrize("kind", ["sleep", "queue"])
+def test_an_answer_that_waits_is_stopped(monkeypatch, kind):
+    def answer(sigma):
+        {"sleep": lambda: time.sleep(60), "queue": lambda: queue.Queue().get(timeout=60)}[kind]()
+        raise KeyError("not stopped")
+
+    monkeypatch.setattr(core, "SECONDS", 0.2)
+    assert judged(ALL["kl-slope"], answer)[1].startswith("your answer took longer than")
 
 
 def test_a_talkative_answer_is_stopped_and_a_quiet_one_prints_nothing(capsys):

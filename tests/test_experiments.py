@@ -1,5 +1,6 @@
 import hashlib
 import math
+import os
 
 import numpy as np
 import pytest
@@ -87,6 +88,13 @@ def test_a_run_that_does_not_exist(wrong):
 def test_a_weight_below_zero_is_named(beta):
     with pytest.raises(ValueError, match=f"beta must be 0 or more, got {beta}"):
         Run(beta=beta)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_in_place_of_a_table_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "runs.csv")
+    with pytest.raises(FileNotFoundError, match=r"runs\.csv not found"):
+        experiments.read_table(tmp_path / "runs.csv")
 
 
 def test_a_table_is_read_with_its_names_and_asked_for_rows(tmp_path):

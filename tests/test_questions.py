@@ -1,6 +1,7 @@
 """Chapter 15: every link of every chapter leads somewhere, every number of an answer is found where it points."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -225,6 +226,7 @@ def test_questions_and_words_are_read_from_a_notebook(tmp_path):
 
 def bad_files(folder):
     (folder / "text.ipynb").write_text("no notebook", encoding="utf-8")
+    (folder / "deep.ipynb").write_text("[" * 100_000, encoding="utf-8")
     (folder / "list.ipynb").write_text("[1, 2]", encoding="utf-8")
     (folder / "bytes.ipynb").write_bytes(b"\xff\xfe\x00")
     (folder / "cells.ipynb").write_text('{"cells": [{"cell_type": "markdown"}]}', encoding="utf-8")
@@ -233,7 +235,7 @@ def bad_files(folder):
         folder / "missing.ipynb",
         folder,
         empty,
-        *(folder / f"{n}.ipynb" for n in ("text", "list", "bytes", "cells")),
+        *(folder / f"{n}.ipynb" for n in ("text", "deep", "list", "bytes", "cells")),
     ]
 
 
@@ -245,6 +247,13 @@ def test_a_bad_file_gives_one_sentence(tmp_path):
         box = question_box.box(path)
         assert box.sentence == str(error.value) and box.field.disabled and box.ask("kl") == []
         assert path.name in box.answers.value
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.ipynb")
+    with pytest.raises(ValueError, match=r"^path must name a notebook"):
+        questions.read(tmp_path / "pipe.ipynb")
 
 
 def test_the_box_answers_while_one_types_and_escapes_everything(tmp_path):

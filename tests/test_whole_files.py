@@ -104,3 +104,17 @@ def test_a_folder_is_replaced_only_by_a_complete_one_and_only_if_it_is_ours(tmp_
     with pytest.raises(FileExistsError, match="made holds other files"), new_folder(folder, ".theirs"):
         pass
     assert (folder / "second").is_file()
+
+
+def test_what_somebody_put_into_a_folder_of_ours_is_not_deleted(tmp_path):
+    folder = tmp_path / "made"
+    with new_folder(folder, ".ours") as new:
+        (new / "sub").mkdir()
+        (new / "sub" / "page").touch()
+    (folder / ".git").mkdir()
+    with pytest.raises(FileExistsError, match="made holds other files"), new_folder(folder, ".ours"):
+        pass
+    (folder / ".git").rmdir()
+    with pytest.raises(FileExistsError, match="made holds other files"), new_folder(folder, ".ours") as new:
+        (folder / "sub" / "CNAME").touch()  # while it is built
+    assert {path.name for path in folder.rglob("*")} == {".ours", "sub", "page", "CNAME"}

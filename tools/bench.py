@@ -1,4 +1,4 @@
-"""What the speed claims rest on: python tools/bench.py [training elbo sliders explorer lab site playground]
+"""What the speed claims rest on: python tools/bench.py [SECTION ...], see SECTIONS
 
 Every claim is a ratio within one run, or a time on this machine printed beside what the machine can do. Loops that are
 compared run in alternation. Needs MNIST (VAE_DATA) for figures that can be compared with the budgets.
@@ -97,6 +97,25 @@ def ratio(ours, theirs):
     """Median and range of the ratios of neighbouring rounds, as text."""
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) ×"
+
+
+def cluster(data):
+    """Rows of a table per hour, on Dask clusters of 1, 2 and 4 workers of this machine: eight runs of chapter 12."""
+    import sweep
+    from distributed import LocalCluster
+
+    from vae_helpers.studies import factors
+
+    runs, warm = [factors.Run(seed=seed) for seed in range(8)], [factors.Run(seed=seed) for seed in range(8, 12)]
+    for workers in (1, 2, 4):
+        settings = dict(n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None)
+        with LocalCluster(**settings) as local:
+            ask = lambda runs, local=local: sweep.on_cluster(  # noqa: E731
+                ((sweep.work, run, None) for run in runs), local.scheduler_address
+            )
+            list(ask(warm[:workers]))  # imports, and the drawing of the pictures
+            spent = seconds(lambda ask=ask: list(ask(runs)))
+        print(f"{workers} workers: {len(runs) / spent * 3600:.0f} rows an hour ({spent:.0f} s for {len(runs)})")
 
 
 def elbo(data):
@@ -336,7 +355,7 @@ WATCH = """element => {
     if (element.tagName != "IMG") new MutationObserver(done).observe(element, {childList: true, subtree: true});
 }"""
 SECTIONS = {"training": training, "elbo": elbo, "sliders": sliders, "explorer": explorer, "lab": lab, "site": site}
-SECTIONS |= {"playground": playground_page}
+SECTIONS |= {"playground": playground_page, "cluster": cluster}
 
 
 def main(names):

@@ -90,7 +90,7 @@ def build(folder, owner, mnist=None):
     data = folder / "dataset" / "vae_chapters"
     ignore = shutil.ignore_patterns("__pycache__", "runs", ".*", "my-progress.json")
     for name in ("vae_helpers", "notebooks"):  # chapter 14 counts the words of the chapters
-        shutil.copytree(ROOT / name, data / name, ignore=ignore)
+        shutil.copytree(ROOT / name, data / name, ignore=ignore if name == "vae_helpers" else left_at_home)
     write_whole(data / "on_kaggle.py", ON_KAGGLE.encode())
     about = {"id": f"{owner}/{SLUG}", "title": "VAE and KL chapters", "licenses": [{"name": "other"}]}
     write_whole(folder / "dataset" / "dataset-metadata.json", to_bytes(about))
@@ -104,6 +104,12 @@ def build(folder, owner, mnist=None):
             "enable_internet": False, "dataset_sources": [f"{owner}/{SLUG}"] + [mnist] * bool(mnist),
         }))  # fmt: skip
     write_whole(folder / "README.md", README.encode())
+
+
+def left_at_home(folder, names):
+    """What of the folder of chapters is not uploaded: all but chapters and tables, and every link."""
+    paths = [Path(folder, name) for name in names]
+    return {p.name for p in paths if p.is_symlink() or not (p.suffix in (".ipynb", ".csv") or p.name == "results")}
 
 
 def to_bytes(data):

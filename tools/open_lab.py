@@ -45,7 +45,7 @@ def go_on_as(command):
 def committed():
     """Content of each chapter that has the SHA-256 of the list, which is that of the commit."""
     with open(LIST, encoding="utf-8") as file:
-        listed = [line.rstrip("\n").split("  ", 1) for line in file]
+        listed = [line.rstrip("\n").split("  ", 1) for line in file if "  " in line]  # no marks of a merge
     for digest, name in listed:
         path = os.path.join(set_up.ROOT, *name.split("/"))
         if os.path.isfile(path):

@@ -59,9 +59,11 @@ def works():
 def read_stamp():
     """{"folder": where .venv was made, "lock": from what, or None before the end}; empty without a stamp."""
     try:
+        if not os.path.isfile(STAMP):  # a pipe would be waited for
+            return {}
         with open(STAMP, encoding="ascii") as file:
             return dict(json.load(file))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}
 
 

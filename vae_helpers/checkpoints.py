@@ -54,8 +54,8 @@ def load_into(model, path):
         _check_finite(name, tensor, f"{path} was not loaded")
     try:
         meta = json.loads(metadata["meta"])
-    except ValueError as error:
-        raise ValueError(f"{path} was not loaded: its meta is not JSON ({error}).") from error
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path} was not loaded: its meta is not JSON.") from None
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(cast[name])
@@ -109,7 +109,7 @@ def _read(path):
         tensors = safetensors_torch.load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         return tensors, header.get("__metadata__") or {}
-    except (SafetensorError, ValueError, RuntimeError, KeyError):
+    except (SafetensorError, ValueError, RuntimeError):
         start = content[:64].lstrip()
         found = next((what for sign, what in SIGNS.items() if re.match(sign, start)), "")
         found = found or ("an empty file" if not content else "cut short, or another kind of file")

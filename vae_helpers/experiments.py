@@ -6,6 +6,7 @@ A `Run` decides everything but the versions and the number of threads, which its
 import hashlib
 import json
 import math
+import os
 import platform
 import time
 from dataclasses import asdict, dataclass
@@ -279,6 +280,8 @@ def read_table(path):
     """The runs.csv or history.csv of the sweep as a structured array: table["kl"] is a column. Missing: NaN."""
     import numpy as np
 
+    if not os.path.isfile(path):  # a pipe would be waited for
+        raise FileNotFoundError(f"{path} not found.")
     kept = {"deletechars": "", "replace_space": " ", "comments": None}
     return np.genfromtxt(path, delimiter=",", names=True, dtype=None, encoding="utf-8", **kept)
 

@@ -100,10 +100,12 @@ def _other_words(words, synonyms):
 def _markdown(path):
     """The sources of the Markdown cells of a notebook file; ValueError if it cannot be read as one."""
     try:
+        if not Path(path).is_file():  # a pipe would be waited for
+            raise OSError(None, "no such file")
         cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
         return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
     except OSError as error:
         problem = f"which cannot be read ({error.strerror or error}): give the path from the folder of this notebook"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         problem = "which is no notebook: give a file in the format of Jupyter, such as '15_questions.ipynb'"
     raise ValueError(f"path must name a notebook file, got {str(path)!r}, {problem}.")

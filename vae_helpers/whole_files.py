@@ -42,13 +42,24 @@ def new_folder(folder, mark):
     mark: name of a file that tells our folders from others. FileExistsError for a folder with files and without it.
     """
     folder = Path(folder).resolve()
-    if folder.exists() and any(folder.iterdir()) and not (folder / mark).is_file():
-        raise FileExistsError(f"{folder.name} holds other files: name an empty folder, or one that was made here.")
+    _only_ours(folder, mark)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         new = Path(scratch, "new")
         new.mkdir()
         (new / mark).touch()
         yield new
+        (new / mark).write_text("\n".join(_names(new)), encoding="utf-8")
+        _only_ours(folder, mark)  # again: what was put there meanwhile stays too
         shutil.rmtree(folder, ignore_errors=True)
         new.rename(folder)
+
+
+def _only_ours(folder, mark):
+    ours = (folder / mark).read_text(encoding="utf-8").splitlines() if (folder / mark).is_file() else []
+    if folder.exists() and set(_names(folder)) - {*ours, mark}:
+        raise FileExistsError(f"{folder.name} holds other files: name an empty folder, or one that was made here.")
+
+
+def _names(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))

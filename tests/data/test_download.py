@@ -321,6 +321,15 @@ def test_the_port_of_a_mirror_and_time_for_a_second_address(monkeypatch, mirror,
     assert asked == [((("mirror.invalid", port),), {"timeout": download.PATIENCE / 2})]
 
 
+def test_a_link_in_a_shared_cache_is_replaced_and_not_followed(files, tmp_path, mirrors):
+    raw = put(tmp_path / "cache" / "MNIST" / "raw", {})
+    (tmp_path / "thesis.tex").write_text("years of work")
+    (raw / TRAIN).symlink_to(tmp_path / "thesis.tex")
+    mirrors("ok")
+    assert_is_the_small_mnist(load_digit_images(), files)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work" and not (raw / TRAIN).is_symlink()
+
+
 def test_row_16_disk_full(files, tmp_path, monkeypatch, mirrors):
     """The system itself refuses the write: a limit on the size of files stands for the full disk."""
     resource = pytest.importorskip("resource", reason="limits on file sizes need a POSIX system")

@@ -46,6 +46,14 @@ def test_the_data_set_is_whole_and_small(folder):
     assert about["id"] == "someone/vae-kl-chapters" and 6 <= len(about["title"]) <= 50
 
 
+def test_a_learners_own_notes_and_what_links_lead_to_stay_at_home(tmp_path):
+    names = ["06_a.ipynb", "results", "runs.csv", "notes.md", "my-progress.json", "runs", "linked.ipynb"]
+    (tmp_path / "private").touch()
+    (tmp_path / "linked.ipynb").symlink_to(tmp_path / "private")
+    left = for_kaggle.left_at_home(str(tmp_path), names)
+    assert set(names) - left == {"06_a.ipynb", "results", "runs.csv"}
+
+
 def test_only_the_first_cell_and_links_differ(folder):
     for place in kernels(folder):
         ours = nbformat.read(ROOT / "notebooks" / f"{place.name}.ipynb", as_version=4)

@@ -75,6 +75,13 @@ def test_a_listed_chapter_may_be_missing(project):
     assert trusted(project) == ["01_b"]
 
 
+def test_marks_of_a_merge_in_the_list_are_passed_over(project):
+    path = project / "tools" / "chapters.sha256"
+    path.write_text(f"<<<<<<< ours\n{path.read_text()}\n=======\n")
+    open_lab.trust(open_lab.committed())
+    assert trusted(project) == ["00_a", "01_b"]
+
+
 @pytest.mark.parametrize("obstacle", ["a file for a folder", "no database", "a database of another kind"])
 def test_signatures_that_cannot_be_kept_cost_a_sentence(project, monkeypatch, capsys, obstacle):
     if obstacle == "a file for a folder":

@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from browser import server
+from browser import server, skip_without_controls
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTER = (ROOT / "notebooks" / "00_start_here.ipynb").read_bytes()
@@ -69,6 +69,7 @@ def test_the_explorer_moves_before_anything_is_run(page, address):
 
 
 def test_a_stored_control_moves_until_its_cell_is_run(page, address):
+    skip_without_controls()
     page.goto(address.replace("00_start_here", "03_frames") + "&reset")
     page.locator(".jp-CodeCell").first.wait_for()
     cell = page.locator(".jp-CodeCell", has_text="draw_clinic,")

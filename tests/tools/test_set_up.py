@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import signal
@@ -98,7 +99,7 @@ def test_from_nothing_uv_installs_what_is_locked_and_then_nothing_is_done(projec
     assert project.run() == ("", ["python -I -c "])
 
 
-@pytest.mark.parametrize("spoil", ["lock", "move", "copy", "python", "stamp", "link"])
+@pytest.mark.parametrize("spoil", ["lock", "move", "copy", "python", "stamp", "deep", "pipe", "link"])
 def test_a_venv_that_is_not_right_is_built_anew(project, spoil):
     project.run()
     (project.folder / ".venv" / "by hand").touch()
@@ -116,6 +117,10 @@ def test_a_venv_that_is_not_right_is_built_anew(project, spoil):
         (project.folder / ".venv" / "bin" / "python").unlink()
     else:
         (project.folder / ".venv" / "installed").unlink()
+        if spoil == "deep":
+            (project.folder / ".venv" / "installed").write_text("[" * 100_000)
+        elif spoil == "pipe":
+            os.mkfifo(project.folder / ".venv" / "installed")
     said, log = project.run()
     assert "The set-up is complete." in said and any("requirements.lock" in line for line in log)
     assert project.stamp["folder"] == str(project.folder)

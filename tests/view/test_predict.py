@@ -49,7 +49,7 @@ def test_a_number_is_compared_with_the_truth(text, words, hit, capsys):
     assert capsys.readouterr().out == f"predictions: {int(hit)} of 1 numbers within a quarter.\n"
 
 
-@pytest.mark.parametrize("text", ["abc", "nan", "inf", "4 5", "<b>", "1" * 400])
+@pytest.mark.parametrize("text", ["abc", "nan", "inf", "4 5", "<b>", "1" * 400, "1e308", "-1e200"])
 def test_what_is_no_number_is_asked_again_and_uncovers_nothing(text):
     view = asked_number()
     view.commit(text)
@@ -140,6 +140,13 @@ def test_a_cell_that_runs_again_replaces_its_prediction():
     parts = [first, first.entry, first.entry.layout, first.result, first.image]
     second = asked_number()
     assert [part.comm is None for part in parts] == [True] * 5 and second.entry.comm is not None
+
+
+def test_what_somebody_else_kept_is_not_counted(capsys, monkeypatch):
+    odd = {"a": ["number", "yes"], "b": [["number"], True], "c": 3, "d": ["choice", True], "e": ["number", {}]}
+    monkeypatch.setattr(predict.progress, "read", lambda kind: odd)
+    predict.tally()
+    assert capsys.readouterr().out == "predictions: 1 of 1 choices.\n"
 
 
 def test_nothing_committed(capsys):

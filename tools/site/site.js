@@ -58,7 +58,8 @@
   const hostOf = (place) => place && place.querySelector(HOSTS);
   function split(hash) {
     const [, id, state] = hash.match(/^#?(.*?)(?:\?([^?]*=.*))?$/); // a heading may end in a question mark
-    return [decodeURIComponent(id), state === undefined ? null : Object.fromEntries(new URLSearchParams(state))];
+    const plain = () => { try { return decodeURIComponent(id); } catch (error) { return id; } }; // a % of its own
+    return [plain(), state === undefined ? null : Object.fromEntries(new URLSearchParams(state))];
   }
   function addressOf(host) {
     return `#${host.closest("section[id]").id}?${new URLSearchParams(host.vae.state())}`;

@@ -47,6 +47,8 @@ def _ask_mirrors(pool, folder, found):
                 if not (connected.ready() and connected.successful()):
                     raise BadFile("could not be reached")
                 raw = _fetch(pool, mirror, name, start + DEADLINE - time.monotonic())
+                if (folder / name).is_symlink():  # laid by somebody else, it may lead to any file of the reader's
+                    os.remove(folder / name)
                 write_whole(folder / name, raw)
                 found[name] = raw, "a download"
         except BadFile as error:

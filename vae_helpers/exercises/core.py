@@ -5,6 +5,7 @@ import contextlib
 import io
 import math
 import re
+import signal
 import threading
 from dataclasses import dataclass
 from numbers import Real
@@ -281,7 +282,10 @@ def guarded():
         with lock:
             if state["running"]:
                 state["late"] = True
-                _thread.interrupt_main()
+                if hasattr(signal, "pthread_kill"):  # which wakes what sleeps or waits
+                    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+                else:
+                    _thread.interrupt_main()
 
     timer = threading.Timer(SECONDS, stop)
     timer.daemon = True

@@ -64,7 +64,8 @@ def curve(name, x, truth, *, low, high, said, **labels):
 
 def tally():
     """How well the reader has guessed so far, by kind of prediction."""
-    kept = [entry for entry in progress.read("predictions").values() if isinstance(entry, list) and len(entry) == 2]
+    entries = [entry for entry in progress.read("predictions").values() if isinstance(entry, list) and len(entry) == 2]
+    kept = [entry for entry in entries if isinstance(entry[0], str) and entry[1] in (True, False, None)]
     if not kept:
         print("predictions: none committed yet.")
         return
@@ -162,7 +163,7 @@ def _number(text):
         value = float(text.strip().replace(",", ".").replace("−", "-").removesuffix("%"))
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not abs(value) < 1e100:  # nor NaN; matplotlib cannot draw much more
         raise ValueError(
             f"“{text.strip()}” is not a number: type one such as 3.5, or nothing to go on without a guess."
         )
