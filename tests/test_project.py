@@ -15,6 +15,7 @@ import pytest
 import set_up
 import setuptools
 import yaml
+import zmq
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -312,6 +313,19 @@ def test_every_fault_has_tests_that_exist_or_a_reason(fault, rest):
     for file, name in named:
         tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
         assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, f"{file}::{name}"
+
+
+def test_every_attempt_on_the_project_has_an_outcome():
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    outcomes = re.findall(r"^\| \d+ \|.*\| ([^|]*) \|$", text, re.MULTILINE)
+    assert len(outcomes) == len(re.findall(r"^\| \d+ \|", text, re.MULTILINE)) >= 60
+    assert f"\n{len(outcomes)} attempts" in text
+    assert not [outcome for outcome in outcomes if not re.match(r"held$|mended$|by design \(.+\)$", outcome)]
+
+
+def test_lab_asks_for_a_private_line_to_its_kernels():
+    config = PyFileConfigLoader("jupyter_server_config.py", str(ROOT / ".jupyter")).load_config()
+    assert not zmq.has("curve") or config.KernelManager.transport_encryption == "auto"
 
 
 class TestMakefile:

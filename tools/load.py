@@ -34,7 +34,7 @@ class Learner:
     """One kernel that runs the chapter in a folder of its own. times: seconds when cells had ended; peak: PSS in MB."""
 
     def __init__(self, chapter, folder, threads):
-        self.times, self.sizes, self.problem = {}, [0.0], None
+        self.times, self.sizes, self.problem = {}, [0.0], "stopped: the memory of the machine was used up"
         shutil.copytree(chapter.parent, folder / "notebooks", ignore=shutil.ignore_patterns("runs", "my-progress.json"))
         notebook = nbformat.read(chapter, as_version=4)
         self.client = NotebookClient(
@@ -53,10 +53,11 @@ class Learner:
         self.start = time.perf_counter()
         try:
             await self.client.async_execute(env=self.env)
+            self.problem = None
         except (CellExecutionError, DeadKernelError, RuntimeError) as error:
             self.problem = str(error).strip().splitlines()[-1]
-        except asyncio.CancelledError:
-            self.problem = "stopped: the memory of the machine was used up"
+        except asyncio.CancelledError:  # the problem is told already
+            pass
         self.seconds = time.perf_counter() - self.start
 
     def size(self):
