@@ -39,7 +39,7 @@ def write_whole(path, content):
 def new_folder(folder, mark):
     """An empty folder to fill; at the end it takes the place of `folder`, and an older one stays until then.
 
-    mark: name of a file that tells our folders from others. FileExistsError for a folder with files and without it.
+    mark: name of a file in it that lists what was made. FileExistsError where other files lie in the folder.
     """
     folder = Path(folder).resolve()
     _only_ours(folder, mark)
@@ -56,9 +56,12 @@ def new_folder(folder, mark):
 
 
 def _only_ours(folder, mark):
+    """FileExistsError where the folder holds what the list in its mark does not name."""
     ours = (folder / mark).read_text(encoding="utf-8").splitlines() if (folder / mark).is_file() else []
-    if folder.exists() and set(_names(folder)) - {*ours, mark}:
-        raise FileExistsError(f"{folder.name} holds other files: name an empty folder, or one that was made here.")
+    others = sorted(set(_names(folder)) - {*ours, mark}) if folder.exists() else []
+    if others:
+        reason = f"{folder.name} holds other files, such as {others[0]}"
+        raise FileExistsError(f"{reason}: move them away, or name an empty folder, or one that was made here.")
 
 
 def _names(folder):

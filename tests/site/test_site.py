@@ -161,7 +161,7 @@ def test_another_folder_is_not_overwritten(builder, tmp_path):
 def test_a_failed_build_keeps_the_old_site(builder, tmp_path, monkeypatch):
     folder = tmp_path / "site"
     folder.mkdir()
-    (folder / ".vae-site").touch()
+    (folder / ".vae-site").write_text("index.js")
     (folder / "index.js").write_text("old")
     monkeypatch.setattr(builder.Site, "write", lambda site: 1 / 0)
     with pytest.raises(ZeroDivisionError):
