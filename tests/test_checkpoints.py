@@ -1,11 +1,11 @@
 import errno
+import io
 import os
 import pickle
 import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -192,25 +192,17 @@ def test_a_meta_that_is_not_json_changes_nothing(tmp_path):
     refused(tmp_path / "odd", "its meta is not JSON")
 
 
-def test_what_is_replaced_while_it_is_read_is_never_called_damaged(tmp_path):
-    path, stop = tmp_path / "c", threading.Event()
-    models = [nn.Linear(40, 40), nn.Linear(40, 40).double()]  # of two sizes, so that no mixture passes
-    save(models[0], path)
+def test_a_file_is_read_once_whatever_happens_to_it_meanwhile(stored, monkeypatch):
+    def vanishing(path, *args, **kwargs):
+        content = Path(path).read_bytes() if not opened else b""
+        opened.append(path)
+        Path(path).unlink()
+        return io.BytesIO(content)
 
-    def saver(model):
-        while not stop.is_set():
-            save(model, path)
-
-    threads = [threading.Thread(target=saver, args=(model,)) for model in models]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in range(200):
-            load_into(nn.Linear(40, 40), path)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+    opened, own, model = [], io.open, tiny(0)
+    monkeypatch.setattr(io, "open", lambda path, *more, **named: (monkeypatch.undo(), vanishing(path))[1])
+    assert load_into(model, stored) == {"seed": 1} and same(model, bits(tiny(1)))
+    assert len(opened) == 1 and io.open is own and not stored.exists()
 
 
 def test_meta_that_json_cannot_hold(tmp_path):
