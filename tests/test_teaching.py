@@ -1,5 +1,6 @@
 """The folder teaching/: its links lead somewhere, its numbers stand where it points, its minutes add up."""
 
+import csv
 import math
 import re
 from pathlib import Path
@@ -46,6 +47,15 @@ def exercises_in(plan):
 
 def entries_of(page):
     return [entry for entry in re.split(r"^#{2,3} ", page, flags=re.MULTILINE)[1:] if "**Answer.**" in entry]
+
+
+def test_the_class_on_one_machine_is_the_one_that_was_measured():
+    lines = (TEACHING / "learners.csv").read_text(encoding="utf-8").splitlines()
+    for row in csv.DictReader(lines):
+        told = [row[name] for name in ("learners", "chapter s", "slowest s", "peak GB together")]
+        assert f"| {' | '.join(told)} |" in text_of("README.md") and row["failed"] == "0", row
+        machine = f"{row['cores']} cores and {float(row['memory GB']):.0f} GB"
+        assert machine in text_of("README.md") and row["chapter"] == "06"
 
 
 def test_the_pages_are_there():
