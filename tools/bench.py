@@ -100,13 +100,13 @@ def ratio(ours, theirs):
 
 
 def cluster(data):
-    """Rows of a table per hour, on Dask clusters of 1, 2 and 4 workers of this machine: eight runs of chapter 12."""
+    """Rows of a table per hour, on Dask clusters of 1, 2 and 4 workers of this machine: four runs of chapter 12."""
     import sweep
     from distributed import LocalCluster
 
     from vae_helpers.studies import factors
 
-    runs, warm = [factors.Run(seed=seed) for seed in range(8)], [factors.Run(seed=seed) for seed in range(8, 12)]
+    runs, warm = [factors.Run(seed=seed) for seed in range(4)], [factors.Run(seed=seed) for seed in range(4, 8)]
     for workers in (1, 2, 4):
         settings = dict(n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None)
         with LocalCluster(**settings) as local:
