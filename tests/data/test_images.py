@@ -240,7 +240,10 @@ def told_by(code):
 
 @LINUX
 def test_row_37_one_epoch_holds_the_images_once_and_little_more():
-    """188 MB of pixels; the rest is what torch needs for 10,000 test images at once, and its own first use."""
+    """188 MB of pixels; the rest is 10,000 test images at once and torch's first use: 460 to 500 over 15 runs.
+
+    A second copy of the pixels is 188 more, so the limit lies in the middle between none and one.
+    """
     code = """
 before = megabytes("VmRSS")
 x = images._images(found, "train").x
@@ -251,7 +254,7 @@ def loss(model, x):
 fit(VAE(), x, loss, epochs=1, batch_size=512, quiet=True, test=x[:10_000])
 print(megabytes("VmHWM") - before)
 """
-    assert int(told_by(code)) < 480
+    assert int(told_by(code)) < 570
 
 
 @LINUX
