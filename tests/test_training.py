@@ -287,8 +287,11 @@ def test_what_goes_wrong_in_a_later_epoch_costs_none_before_it(x, which, found):
         calls.append(1)
         return loss_fn(model, batch) if len(calls) < 7 else at_fault(2)  # a trial, then four batches an epoch
 
+    def count(model):
+        looks.append(1)
+        return at_fault(len(looks))
+
     calls, looks = [], []
-    count = lambda model: (looks.append(1), at_fault(len(looks)))[1]  # noqa: E731
     functions = {"loss_fn": later} if which == "loss_fn" else {"loss_fn": loss_fn, "after_epoch": count}
     error = (OverflowError, "mine") if found == "an error" else (ValueError, f"{which} must return a dict of scalars")
     model = small_vae()
@@ -298,6 +301,15 @@ def test_what_goes_wrong_in_a_later_epoch_costs_none_before_it(x, which, found):
     kept = caught.value.history
     assert len(kept["loss"]) == (1 if which == "loss_fn" else 2) and kept.get("seen", [1]) == [1]
     assert model.training and model.decoder.training and not model.encoder.training
+
+
+def test_a_loss_that_is_no_scalar_on_the_test_images_is_named(x):
+    def whole(model, batch):
+        return loss_fn(model, batch) if len(batch) < 60 else None
+
+    with pytest.raises(ValueError, match="loss_fn must return a dict of scalars, got None") as caught:
+        fit(small_vae(), x, whole, epochs=1, batch_size=50, test=x[:60])
+    assert len(caught.value.history["loss"]) == 1
 
 
 def test_a_loss_that_turns_to_nan_is_stopped_in_its_epoch_with_the_history_before(x):

@@ -4,6 +4,7 @@ import errno
 import os
 
 import pytest
+from somebody import as_somebody, open_folder
 
 from vae_helpers.whole_files import new_folder, write_whole
 
@@ -70,24 +71,14 @@ def test_a_missing_folder_is_named(tmp_path):
         write_whole(tmp_path / "nowhere" / "x", b"")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permission bits need a POSIX system")
-def test_a_folder_of_somebody_else_is_named_and_no_part_of_ours(path):
-    path.parent.chmod(0o555)
-    administrator = os.geteuid() == 0  # whom permission bits do not bite
-    for folder in (path.parent, *path.parents[1:3]):
+def test_a_folder_of_somebody_else_is_named_and_no_part_of_ours():
+    with open_folder() as folder:
+        (path := folder / "ein Übung 中.bin").write_bytes(b"old")
         folder.chmod(0o555)
-    if administrator:
-        os.seteuid(65534)
-    try:
-        with pytest.raises(PermissionError, match="cannot be written") as caught:
+        with as_somebody(), pytest.raises(PermissionError, match="cannot be written") as caught:
             write_whole(path, b"new")
-    finally:
-        if administrator:
-            os.seteuid(0)
-        for folder in path.parents[:3]:
-            folder.chmod(0o755)
-    assert caught.value.filename == str(path) and ".part" not in str(caught.value)
-    assert path.read_bytes() == b"old" and only(path)
+        assert caught.value.filename == str(path) and ".part" not in str(caught.value)
+        assert path.read_bytes() == b"old" and only(path)
 
 
 def test_a_folder_is_replaced_only_by_a_complete_one_and_only_if_it_is_ours(tmp_path):

@@ -88,9 +88,8 @@ def elsewhere(link, owner):
 def build(folder, owner, mnist=None):
     """Write the data set and one folder per chapter."""
     data = folder / "dataset" / "vae_chapters"
-    ignore = shutil.ignore_patterns("__pycache__", "runs", ".*", "my-progress.json")
-    for name in ("vae_helpers", "notebooks"):  # chapter 14 counts the words of the chapters
-        shutil.copytree(ROOT / name, data / name, ignore=ignore if name == "vae_helpers" else left_at_home)
+    shutil.copytree(ROOT / "vae_helpers", data / "vae_helpers", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    shutil.copytree(ROOT / "notebooks", data / "notebooks", ignore=left_at_home)  # chapter 14 counts their words
     write_whole(data / "on_kaggle.py", ON_KAGGLE.encode())
     about = {"id": f"{owner}/{SLUG}", "title": "VAE and KL chapters", "licenses": [{"name": "other"}]}
     write_whole(folder / "dataset" / "dataset-metadata.json", to_bytes(about))

@@ -1,4 +1,4 @@
-"""A class on one machine: many learners run one chapter at once. python tools/load.py [--learners 1 4 12 24]
+"""A class on one machine: many learners run one chapter at once. python tools/load.py [--learners 1 4 16]
 
 Each learner has a kernel, a working folder and an empty home of its own, as on a shared server; the environment, and
 the folder that VAE_DATA names, are shared. All press Run All in the same moment, the worst that a class can do.
@@ -31,7 +31,10 @@ EVERY = 2.0  # seconds between two looks at the memory
 
 
 class Learner:
-    """One kernel that runs the chapter in a folder of its own. times: seconds when cells had ended; peak: PSS in MB."""
+    """One kernel that runs the chapter in a folder of its own.
+
+    times: seconds when each cell had ended; sizes: PSS of the kernel in MB at every look; problem: None in the end.
+    """
 
     def __init__(self, chapter, folder, threads):
         self.times, self.sizes, self.problem = {}, [0.0], "stopped: the memory of the machine was used up"
@@ -73,9 +76,8 @@ async def watch(learners, tasks):
     """Note the memory of all kernels; stop everybody before the machine has none left. Returns the peak in GB."""
     peak, before = 0.0, psutil.virtual_memory().available
     while not all(task.done() for task in tasks):
-        sizes = [learner.size() for learner in learners]
-        for learner, size in zip(learners, sizes, strict=True):
-            learner.sizes.append(size)
+        for learner in learners:
+            learner.sizes.append(learner.size())
         left = psutil.virtual_memory().available
         peak = max(peak, (before - left) / 1e9)
         if left < SPARE:
@@ -116,10 +118,8 @@ def middle(values):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--learners", type=int, nargs="+", default=[1, 4, 12, 24], help="how many, one row each")
-    parser.add_argument(
-        "--threads", type=int, nargs="+", default=[0, 1], help="of torch in a kernel; 0: torch's choice"
-    )
+    parser.add_argument("--learners", type=int, nargs="+", default=[1, 4, 16], help="how many, one row each")
+    parser.add_argument("--threads", type=int, default=1, help="of torch in a kernel; 0: torch's choice")
     parser.add_argument("--chapter", default="06", help="its number")
     args = parser.parse_args(argv)
     if sys.platform != "linux":
@@ -132,14 +132,13 @@ def main(argv=None):
     if "VAE_DATA" in os.environ:
         os.environ["VAE_DATA"] = str(Path(os.environ["VAE_DATA"]).resolve())
     rows = []
-    for threads in args.threads:
-        for count in args.learners:
-            rows.append(asyncio.run(lesson(chapter, count, threads)))
-            print(", ".join(f"{name} {value}" for name, value in rows[-1].items()), flush=True)
-            writer = csv.DictWriter(text := io.StringIO(), rows[0], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-            write_whole(TABLE, text.getvalue().encode())
+    for count in args.learners:
+        rows.append(asyncio.run(lesson(chapter, count, args.threads)))
+        print(", ".join(f"{name} {value}" for name, value in rows[-1].items()), flush=True)
+        writer = csv.DictWriter(text := io.StringIO(), rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_whole(TABLE, text.getvalue().encode())
 
 
 if __name__ == "__main__":

@@ -83,12 +83,8 @@ def run(corner, python, whole):
     own = os.path.join(folder, "bin", "python")
     told, outcome = versions(own), {}
     print(", ".join(f"{package} {version}" for package, version in told.items()), flush=True)
-    settings = {
-        "MPLBACKEND": "agg",
-        "VAE_DATASET": "digits",
-        "OMP_NUM_THREADS": "1",
-        "PATH": f"{folder}/bin:{os.environ['PATH']}",
-    }
+    settings = {"MPLBACKEND": "agg", "VAE_DATA": "", "VAE_DATASET": "digits"}
+    settings |= {**ALONE, "PATH": f"{folder}/bin:{os.environ['PATH']}"}
     for step, command in steps(own, corner[1], whole).items():
         start = time.perf_counter()
         fine = set_up.call(*command, env={**os.environ, **settings})

@@ -40,8 +40,8 @@ def fit(
     batches = epochs * -(-len(x) // batch_size)
     optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.0, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=batches + 1)
-    looks = [] if test is None else [lambda model: {f"test {name}": v for name, v in loss_fn(model, test).items()}]
-    looks += [] if after_epoch is None else [after_epoch]
+    looks = [] if test is None else [("test ", "loss_fn", lambda model: loss_fn(model, test))]
+    looks += [] if after_epoch is None else [("", "after_epoch", after_epoch)]
     order, history, bar = torch.Generator().manual_seed(seed), {}, _bar(batches, quiet)
     with (
         seeded(seed),
@@ -67,11 +67,11 @@ def fit(
                     break
             _record(history, {name: total / seen for name, total in sums.items()})
             with _mode(model, training=False), torch.no_grad():
-                for look in looks:
+                for prefix, name, look in looks:
                     with seeded(seed):
                         numbers = look(model)
-                    _check_scalars("after_epoch", numbers)
-                    _record(history, numbers)
+                    _check_scalars(name, numbers)
+                    _record(history, {prefix + term: value for term, value in numbers.items()})
                 if watch is not None:
                     watch(model, history, epoch / epochs)
             bar.set_postfix_str(_summary(history), refresh=False)

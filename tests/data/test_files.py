@@ -4,7 +4,6 @@ import contextlib
 import gzip
 import os
 import re
-import shutil
 import struct
 import tempfile
 import tracemalloc
@@ -25,6 +24,7 @@ from small_mnist import (
     put,
     tree,
 )
+from somebody import as_somebody, open_folder
 
 from vae_helpers.data import download, files as mnist, load_digit_images
 
@@ -340,35 +340,16 @@ def test_a_large_neighbour_neither_hides_the_files_nor_is_looked_at(files, tmp_p
 # Folders of other users
 
 
-@contextlib.contextmanager
-def as_somebody():
-    """Permission bits do not bite the administrator."""
+@pytest.fixture
+def shared(monkeypatch):
+    """A folder that all may enter, without a cache in the way."""
     load_digit_images("digits")  # what is imported later may lie in a folder of the administrator
     import requests.utils  # noqa: F401
 
-    administrator = os.geteuid() == 0
-    if administrator:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if administrator:
-            os.seteuid(0)
-
-
-@pytest.fixture
-def shared(monkeypatch):
-    """A folder that all may enter, without a cache in the way; pytest's own are private."""
-    if not hasattr(os, "geteuid"):
-        pytest.skip("permission bits need a POSIX system")
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    monkeypatch.setenv("VAE_CACHE", str(folder / "cache"))
-    monkeypatch.setattr(mnist, "MOUNT", str(folder / "no mount"))
-    yield folder
-    for path in sorted(folder.rglob("*")):
-        path.chmod(0o755)
-    shutil.rmtree(folder)
+    with open_folder() as folder:
+        monkeypatch.setenv("VAE_CACHE", str(folder / "cache"))
+        monkeypatch.setattr(mnist, "MOUNT", str(folder / "no mount"))
+        yield folder
 
 
 def test_a_home_that_cannot_be_entered(shared, monkeypatch):

@@ -1,8 +1,10 @@
 """The site as files: what is built, what is kept of the notebooks, what is refused."""
 
+import hashlib
 import html
 import json
 import re
+from base64 import b64encode
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -156,6 +158,18 @@ def test_another_folder_is_not_overwritten(builder, tmp_path):
     with pytest.raises(SystemExit, match="holds other files"):
         builder.main(["--to", str(tmp_path)])
     assert (tmp_path / "precious.txt").read_text() == "mine"
+
+
+def test_every_page_names_the_scripts_that_it_holds_and_no_others(site, pages):
+    for name in pages:
+        text = (site / name).read_text(encoding="utf-8")
+        head, _, body = text.partition("</head>")
+        ((policy,),) = [re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', head)]
+        assert "http-equiv" not in re.sub(r"<script>.*?</script>", "", body, flags=re.DOTALL)
+        allowed = re.search(r"script-src 'self'([^;]*);", policy)[1].split()
+        held = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+        digests = {b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in held}
+        assert sorted(allowed) == sorted(f"'sha256-{digest}'" for digest in digests), name
 
 
 def test_a_failed_build_keeps_the_old_site(builder, tmp_path, monkeypatch):

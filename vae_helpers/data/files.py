@@ -45,18 +45,18 @@ def prove(raw, name, packed):
 
 def read(path, name):
     """The bytes of MNIST's `name` as they lie at `path`, no more than can be told from it; raises BadFile, OSError."""
-    limit = FILES[name][0] + 1  # enough to see that a file is too long
+    size = FILES[name][0]
     if not path.lower().endswith(".npz"):
         with open(path, "rb") as file:
-            return file.read(limit)
+            return file.read(size + 1)  # enough to see that a file is too long
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{ARRAYS[name]}.npy") as member:
-            raw = member.read(limit + 4096)  # the numbers come last, behind a header of NumPy's
+            raw = member.read(size + 4096)  # the numbers come last, behind a header of NumPy's
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
         raise BadFile(f"holds no {ARRAYS[name]} that can be read") from error
-    shape = ((limit - 17) // 784, 28, 28) if "images" in name else (limit - 9,)
+    shape = ((size - 16) // 784, 28, 28) if "images" in name else (size - 8,)
     header = struct.pack(f">{1 + len(shape)}I", 0x800 + len(shape), *shape)
-    return header + raw[len(header) + 1 - limit :]
+    return header + raw[len(header) - size :]
 
 
 def candidates(folder, place, problems):

@@ -97,7 +97,7 @@ def _images(found, part):
         x = np.divide(pixels, np.float32(255), dtype=np.float32)
     except MemoryError as error:
         advice = "close other notebooks, or set VAE_DATASET=digits"
-        raise MemoryError(f"MNIST needs 300 MB more than this machine has left ({error}): {advice}.") from error
+        raise MemoryError(f"MNIST does not fit into the memory that is left ({error}): {advice}.") from error
     return DigitImages(torch.from_numpy(x), torch.from_numpy(labels.astype(np.int64)))
 
 
