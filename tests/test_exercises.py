@@ -1,6 +1,8 @@
 """Every exercise: its solution passes, each known mistake is refused by name, and nonsense is survived."""
 
 import ast
+import concurrent.futures
+import functools
 import json
 import queue
 import signal
@@ -69,8 +71,10 @@ def test_an_answer_that_raises_is_quoted(exercise):
     assert not right and ("KeyError: 'mine'" in words or not exercise.probes)
 
 
-def test_an_endless_answer_is_stopped(monkeypatch):
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN], ids=["usual", "in the background"])
+def test_an_endless_answer_is_stopped(monkeypatch, request, handler):
     monkeypatch.setattr(core, "SECONDS", 0.2)
+    request.addfinalizer(functools.partial(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, handler)))
 
     def answer(*args):
         while True:
@@ -81,6 +85,13 @@ def test_an_endless_answer_is_stopped(monkeypatch):
     assert not right and words.startswith("your answer took longer than")
     assert time.perf_counter() - start < 30  # and the next one is judged as if nothing had happened
     assert judged(ALL["kl-slope"], lambda sigma: sigma - 1 / sigma)[0]
+    assert signal.getsignal(signal.SIGINT) == handler
+
+
+def test_an_answer_is_judged_in_a_thread_too():
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        told = pool.submit(judged, ALL["kl-slope"], lambda sigma: sigma - 1 / sigma).result(timeout=60)
+    assert told == (True, "right.")
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal that wakes a thread")

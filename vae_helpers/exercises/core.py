@@ -275,7 +275,10 @@ class Pad(io.StringIO):
 
 @contextlib.contextmanager
 def guarded():
-    """What runs inside is stopped after some seconds or many lines; its random numbers stay inside."""
+    """What runs inside is stopped after some seconds or many lines; its random numbers stay inside.
+
+    The clock interrupts the main thread, so in another one only the lines are counted.
+    """
     lock, state = threading.Lock(), {"running": True, "late": False}
 
     def stop():
@@ -290,7 +293,9 @@ def guarded():
     timer = threading.Timer(SECONDS, stop)
     timer.daemon = True
     pad = Pad()
-    timer.start()
+    if clocked := threading.current_thread() is threading.main_thread():
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # the background ignores it
+        timer.start()
     try:
         with contextlib.redirect_stdout(pad), contextlib.redirect_stderr(pad), seeded(0):
             yield pad
@@ -304,3 +309,5 @@ def guarded():
         with lock:
             state["running"] = False
         timer.cancel()
+        if clocked:
+            signal.signal(signal.SIGINT, before or signal.SIG_DFL)
