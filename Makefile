@@ -6,7 +6,7 @@ PYTHON  ?= $(shell for p in $(NAMES); do $$p -c 'f""' 2>/dev/null && echo $$p &&
 VENV_PY := .venv/bin/python
 
 # Tests run in this many processes, each with one thread that does not spin while it waits.
-WORKERS ?= 2
+WORKERS ?= 3
 ALONE   := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
 # Bytecode is kept, whatever the machine asks for: .venv is ours, and compiling torch at every start costs ten seconds.
@@ -24,7 +24,7 @@ venv:
 lab: venv ## set up if needed, then open JupyterLab on the first chapter (more options: LAB_ARGS="--no-browser")
 	@$(VENV_PY) tools/open_lab.py $(LAB_ARGS)
 
-test: venv ## set up if needed, then run every test and re-execute every chapter (VAE_DATA=folder: on MNIST; WORKERS=2)
+test: venv ## set up if needed, then run every test and re-execute every chapter (VAE_DATA=folder: on MNIST; WORKERS=3)
 	@echo "Running the tests of the package and of the notebooks' form."
 	@MPLBACKEND=agg $(ALONE) $(VENV_PY) -m pytest tests -n $(WORKERS) --dist loadfile
 	@WORKERS=$(WORKERS) sh tests/run_nbval.sh $(VENV_PY) notebooks

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -129,9 +130,12 @@ def test_forty_interrupts_at_any_moment_leave_no_half_step(x):
         return weights(model), history
 
     steps = []
-    run()
+    for _ in range(2):  # the first is slower than those that come
+        start = time.perf_counter()
+        run()
+    span = time.perf_counter() - start
     path, before = steps[1:], signal.getsignal(signal.SIGALRM)
-    moments = torch.rand(40, generator=torch.Generator().manual_seed(0)).mul(0.05).add(0.001).tolist()
+    moments = torch.linspace(0.02, 0.8, 40).mul(span).tolist()
     cut = 0
     signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:

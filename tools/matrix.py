@@ -64,7 +64,7 @@ def versions(python):
 
 def steps(python, end, whole):
     """{name: command} of a corner."""
-    spread, nbval = ["-n", "2", "--dist", "loadfile", "-q"], ["sh", "tests/run_nbval.sh", python]
+    spread, nbval = ["-n", "3", "--dist", "loadfile", "-q"], ["sh", "tests/run_nbval.sh", python]
     tests = [python, "-m", "pytest", "tests", *spread]
     if not whole:
         chapter = "notebooks/06_without_and_with_kl.ipynb"
