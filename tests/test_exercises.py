@@ -73,7 +73,6 @@ def test_an_answer_that_raises_is_quoted(exercise):
 
 @pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN], ids=["usual", "in the background"])
 def test_an_endless_answer_is_stopped(monkeypatch, request, handler):
-    monkeypatch.setattr(core, "SECONDS", 0.2)
     request.addfinalizer(functools.partial(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, handler)))
 
     def answer(*args):
@@ -81,7 +80,9 @@ def test_an_endless_answer_is_stopped(monkeypatch, request, handler):
             pass
 
     start = time.perf_counter()
-    right, words = judged(ALL["kl-slope"], answer)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(core, "SECONDS", 0.2)
+        right, words = judged(ALL["kl-slope"], answer)
     assert not right and words.startswith("your answer took longer than")
     assert time.perf_counter() - start < 30  # and the next one is judged as if nothing had happened
     assert judged(ALL["kl-slope"], lambda sigma: sigma - 1 / sigma)[0]

@@ -186,7 +186,7 @@ def drawn_by_python(page, png, layer):
     return found
 
 
-def places(page, most=45):
+def places(page, most=30):
     """(slider, position) pairs, spread over all sliders."""
     pairs = [(i, k) for i, count in enumerate(positions(page).values()) for k in range(count)]
     return pairs[:: max(1, len(pairs) // most)]

@@ -154,10 +154,9 @@ def alike(exercise, answer, other):
     """Whether two answers do the same; for functions, on every probe."""
     if not exercise.probes:
         return mismatch(answer, other, exercise.within) is None
-    results = [[result_of(f, probe) for probe in exercise.probes] for f in (answer, other)]
+    pairs = ((result_of(answer, probe), result_of(other, probe)) for probe in exercise.probes)
     return all(
-        type(b) is type(a) if isinstance(b, Exception) else mismatch(a, b, exercise.within) is None
-        for a, b in zip(*results, strict=True)
+        type(b) is type(a) if isinstance(b, Exception) else mismatch(a, b, exercise.within) is None for a, b in pairs
     )
 
 
