@@ -13,7 +13,7 @@ import json
 import random
 import sys
 import time
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -116,17 +116,20 @@ def work(run, classifiers):
 def sweep(runs, folder, classifiers, *, jobs=2, scheduler=None, work=work):
     """Compute the runs that have no file in `folder`; returns {run: why} of those that failed.
 
-    A worker that dies costs its run one of three tries. Two sweeps over one folder share the runs between them, since
-    each takes them in an order of its own and looks again before it starts one. OSError where a file cannot be written.
+    A worker that dies costs its runs one of three tries, and the third takes them one by one, so that a run which kills
+    its worker ends alone. Two sweeps over one folder share the runs between them, since each takes them in an order of
+    its own and looks again before it starts one. OSError where a file cannot be written.
     """
     failed = {}
-    for _ in range(TRIES):
+    compute = partial(on_cluster, address=scheduler) if scheduler else partial(in_processes, jobs=jobs)
+    for left in reversed(range(TRIES)):
         missing = [run for run in runs if not done(run, folder)]
         random.shuffle(missing)
         if not missing:
             break
         calls = ((work, run, classifiers) for run in missing if not done(run, folder))
-        for run, result in on_cluster(calls, scheduler) if scheduler else in_processes(calls, jobs):
+        groups = [calls] if left else ([call] for call in calls)
+        for run, result in itertools.chain.from_iterable(map(compute, groups)):
             failed.pop(run, None)
             if isinstance(result, str):
                 failed[run] = result
