@@ -68,16 +68,21 @@ def test_the_explorer_moves_before_anything_is_run(page, address):
     assert cell.locator(".jp-InputPrompt").inner_text() == "[2]:"  # as stored
 
 
+SCROLL = """words => { // is there a cell of these words? A long notebook renders what is in sight, so it moves on
+    if ([...document.querySelectorAll(".jp-CodeCell")].some(cell => cell.textContent.includes(words))) return true;
+    const panel = document.querySelector(".jp-WindowedPanel-outer, .jp-Notebook");
+    const end = panel.scrollTop + panel.clientHeight >= panel.scrollHeight - 1;
+    panel.scrollTop = end ? 0 : panel.scrollTop + 700;
+    return false;
+}"""
+
+
 def test_a_stored_control_moves_until_its_cell_is_run(page, address):
     skip_without_controls()
     page.goto(address.replace("00_start_here", "03_frames") + "&reset")
     page.locator(".jp-CodeCell").first.wait_for()
     cell = page.locator(".jp-CodeCell", has_text="draw_clinic,")
-    for _ in range(40):  # a long notebook renders what is in sight
-        if cell.count():
-            break
-        page.locator(".jp-WindowedPanel-outer, .jp-Notebook").first.evaluate("panel => { panel.scrollTop += 700; }")
-        page.wait_for_timeout(100)
+    page.wait_for_function(SCROLL, arg="draw_clinic,", polling=100)
     cell.scroll_into_view_if_needed()
     host = cell.locator("[data-vae-frames]")
     host.locator(".view").wait_for()

@@ -418,7 +418,7 @@ def test_a_block_that_comes_after_its_script_has_run(chromium, view, tmp_path):
     (tmp_path / "late.html").write_text(page_text, encoding="utf-8")
     with offline_page(chromium) as (page, log):
         page.goto((tmp_path / "late.html").as_uri())
-        page.get_by_role("slider").first.wait_for(timeout=5000)
+        page.get_by_role("slider").first.wait_for()
         assert log == []
 
 
@@ -449,7 +449,7 @@ def test_axe_finds_nothing_serious(chromium, address, view, panels, scheme, grou
 def shows(page, ground):
     """Wait until the block has these colours."""
     same = f"() => ({GROUND})(document.querySelector('{HOST}')).join() === {json.dumps(','.join(ground))}"
-    page.wait_for_function(same, timeout=5000)
+    page.wait_for_function(same)
 
 
 def test_the_block_follows_the_page_between_light_and_dark(page):
