@@ -141,7 +141,11 @@ def server(command, env):
             yield found.group()
         finally:
             process.terminate()
-            process.stderr.read()
+            try:
+                process.communicate(timeout=30)
+            except subprocess.TimeoutExpired:  # JupyterLab 4.6 has been seen to wait for ever for a thread of its own
+                process.kill()
+                process.communicate()
 
 
 @contextmanager

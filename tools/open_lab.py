@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import os
 import sys
+import threading
 from importlib.util import find_spec
 
 import set_up
@@ -27,7 +28,24 @@ def main(options):
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [SETTINGS, os.environ.get("JUPYTER_CONFIG_PATH")]))
     from jupyterlab.labapp import main as run_jupyterlab  # in this process: it has already imported half of it
 
-    sys.exit(run_jupyterlab(options))
+    code = run_jupyterlab(options)
+    if left_behind():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    sys.exit(code)
+
+
+def left_behind(seconds=5):
+    """Threads that have not ended after so many seconds each; Python would wait for them for ever.
+
+    JupyterLab 4.6 now and then leaves such a one, and then Ctrl-C stops the server but not the command.
+    """
+    main_one = threading.main_thread()
+    waited_for = [thread for thread in threading.enumerate() if thread is not main_one and not thread.daemon]
+    for thread in waited_for:
+        thread.join(seconds)
+    return [thread for thread in waited_for if thread.is_alive()]
 
 
 def go_on_as(command):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def project(tmp_path, monkeypatch):
     execute_notebooks.record(tmp_path / "notebooks")
     monkeypatch.setattr(open_lab.set_up, "ROOT", str(tmp_path))
     monkeypatch.setattr(open_lab, "LIST", str(tmp_path / "tools" / "chapters.sha256"))
+    monkeypatch.setattr(open_lab, "left_behind", list)  # the threads of this process are not JupyterLab's
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "config"))
     return tmp_path
@@ -111,6 +113,20 @@ def test_options_pass_through_and_the_settings_stand_first(project, monkeypatch)
         open_lab.main(["--no-browser", "--port=9"])
     assert handed == [["--no-browser", "--port=9"]]
     assert os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep) == [str(ROOT / ".jupyter"), "/mine"]
+
+
+@pytest.mark.parametrize("rest", ["", "leave = threading.Event(); threading.Thread(target=leave.wait).start()"])
+def test_a_server_that_stops_ends_the_command(project, rest):
+    code = (
+        f"import sys, threading; sys.path.insert(0, {str(ROOT / 'tools')!r})\n"
+        "import open_lab, jupyterlab.labapp\n"
+        f"open_lab.set_up.ROOT, open_lab.LIST = {str(project)!r}, {open_lab.LIST!r}\n"
+        f"def run(options): print('stopped'); {rest}\n"
+        "jupyterlab.labapp.main, open_lab.left_behind.__defaults__ = run, (0.1,)\n"
+        "open_lab.main([])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.endswith("stopped\n") and not done.stderr
 
 
 def test_a_python_without_jupyterlab_hands_over_to_venv(project, monkeypatch):

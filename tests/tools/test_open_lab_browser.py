@@ -98,7 +98,7 @@ def test_a_changed_chapter_is_not_trusted_and_shows_its_still(page, address):
     cell = cell_of_the_explorer(page, address.replace("00_start_here", "01_changed") + "&reset")  # no other tab
     still = cell.locator("img").first
     still.wait_for()
-    assert still.evaluate("image => [image.complete, image.naturalWidth > 500]") == [True, True]
+    page.wait_for_function("image => image.complete && image.naturalWidth > 500", arg=still.element_handle())
     assert cell.locator(f"{HOST}, script").count() == 0 and cell.get_by_role("application").count() == 0
 
 
