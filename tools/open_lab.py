@@ -39,7 +39,7 @@ def main(options):
 def left_behind(seconds=5):
     """Threads that have not ended after so many seconds each; Python would wait for them for ever.
 
-    JupyterLab 4.6 now and then leaves such a one, and then Ctrl-C stops the server but not the command.
+    JupyterLab 4.6.6 has been seen to leave one, and then the server had stopped, but its process stayed.
     """
     main_one = threading.main_thread()
     waited_for = [thread for thread in threading.enumerate() if thread is not main_one and not thread.daemon]
